@@ -1,0 +1,239 @@
+"""The database: one client a process, one database a service, and the rules every write follows.
+
+Only this module, the stores and the bus's MongoDB transport know the driver; they take its names from here, so that
+leaving Motor (past its end of life) for PyMongo's own async API is a change in those files alone. Writes are
+acknowledged by a majority and journalled (`w=majority, j=true`): without `j` a `kill -9` loses answered writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
+
+import pymongo
+from bson.binary import Binary
+from bson.codec_options import CodecOptions
+from bson.objectid import ObjectId
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+    AsyncIOMotorGridFSBucket,
+)
+from msgspec import Struct
+from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReturnDocument, UpdateOne
+from pymongo.errors import (
+    BulkWriteError,
+    CollectionInvalid,
+    ConnectionFailure,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+)
+from pymongo.monitoring import CommandListener
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from services.chassis import context
+from services.chassis.problems import Unavailable
+
+__all__ = [
+    "ASCENDING",
+    "DESCENDING",
+    "Binary",
+    "Bucket",
+    "BulkWriteError",
+    "Collection",
+    "CollectionSpec",
+    "Database",
+    "DatabaseError",
+    "DeleteOne",
+    "Document",
+    "DuplicateKeyError",
+    "IndexSpec",
+    "InsertOne",
+    "Migration",
+    "Mongo",
+    "ObjectId",
+    "OperationFailure",
+    "ReturnDocument",
+    "Session",
+    "UpdateOne",
+    "within_deadline",
+]
+
+T = TypeVar("T")
+Document: TypeAlias = dict[str, Any]
+Collection: TypeAlias = "AsyncIOMotorCollection[Document]"
+Bucket: TypeAlias = AsyncIOMotorGridFSBucket
+Session: TypeAlias = AsyncIOMotorClientSession
+DatabaseError = PyMongoError
+
+OPERATION_TIMEOUT_MS = 10_000
+TRANSACTION_TIMEOUT_S = 15.0
+APPLIED = "migrations"
+NAMESPACE_EXISTS, NAMESPACE_NOT_FOUND = 48, 26
+
+
+class IndexSpec(Struct, frozen=True):
+    """One index: `keys` as in `create_index`; `partial` is its filter; `expire_after_s` makes it a TTL index."""
+
+    keys: tuple[tuple[str, int | str], ...]
+    name: str
+    unique: bool = False
+    partial: Mapping[str, Any] | None = None
+    expire_after_s: int | None = None
+    sparse: bool = False
+
+
+class CollectionSpec(Struct, frozen=True):
+    """One collection as a store declares it: its indexes and the `$jsonSchema` its documents keep to."""
+
+    name: str
+    indexes: tuple[IndexSpec, ...] = ()
+    schema: Mapping[str, Any] | None = None
+
+
+class Migration(Struct, frozen=True):
+    """One change of stored data. `apply` must be safe to run twice and while the version before it serves."""
+
+    id: str
+    apply: Callable[[Database], Awaitable[None]]
+
+
+class Mongo:
+    """The one connection pool of a process. It connects at its first operation, not when it is made."""
+
+    def __init__(self, uri: str, *, app_name: str = "runnerly", listeners: Sequence[CommandListener] = ()) -> None:
+        self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            uri,
+            appname=app_name,
+            tz_aware=True,
+            retryWrites=True,
+            w="majority",
+            journal=True,
+            timeoutMS=OPERATION_TIMEOUT_MS,
+            serverSelectionTimeoutMS=5_000,
+            event_listeners=list(listeners),
+        )
+
+    def database(self, name: str) -> Database:
+        """The handle of one database."""
+        return Database(self._client, name)
+
+    async def database_names(self) -> list[str]:
+        """The names of all databases there are."""
+        return await self._client.list_database_names()
+
+    async def drop(self, name: str) -> None:
+        """Remove a database and all that is in it."""
+        await self._client.drop_database(name)
+
+    async def ping(self) -> None:
+        """Return when the database answers; raises what the driver raises when it does not."""
+        await self._client.admin.command("ping")
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._client.close()
+
+
+class Database:
+    """A service's own database."""
+
+    def __init__(self, client: AsyncIOMotorClient[Document], name: str) -> None:
+        self._client = client
+        self._database: AsyncIOMotorDatabase[Document] = client.get_database(
+            name, codec_options=CodecOptions(tz_aware=True)
+        )
+        self.name = name
+
+    def collection(self, name: str) -> Collection:
+        """The collection of this name."""
+        return self._database[name]
+
+    def bucket(self, name: str) -> Bucket:
+        """The GridFS bucket of this name, for what is too large for a document. It can't be in a transaction."""
+        return AsyncIOMotorGridFSBucket(self._database, bucket_name=name)
+
+    async def transact(self, body: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Run `body` in a transaction, all or nothing, and return what it returns.
+
+        The driver retries it on transient errors, so `body` may run more than once: it must only write, and must not
+        change what it closes over. A duplicate key ends the transaction even when caught: catch it outside. Raises
+        `Unavailable` when the database does not answer in time.
+        """
+        with within_deadline(TRANSACTION_TIMEOUT_S):
+            async with await self._client.start_session() as session:
+                try:
+                    return await session.with_transaction(
+                        body, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True)
+                    )
+                except ConnectionFailure as failure:
+                    raise Unavailable("The database does not answer right now") from failure
+
+    async def apply(self, collections: Sequence[CollectionSpec], migrations: Sequence[Migration] = ()) -> list[str]:
+        """Bring this database to its declared shape, and return the ids of the migrations that ran now.
+
+        Safe to run twice, and at the same time as another: creating what is there is no error, and a migration is
+        marked as applied after it ran, so that one interrupted runs again.
+        """
+        for spec in collections:
+            await self._shape(spec)
+        return [migration.id for migration in migrations if await self._migrate(migration)]
+
+    async def pending(self, migrations: Sequence[Migration]) -> list[str]:
+        """The ids of the migrations that have not been applied yet."""
+        applied = {document["_id"] async for document in self.collection(APPLIED).find({}, {"_id": 1})}
+        return [migration.id for migration in migrations if migration.id not in applied]
+
+    async def _shape(self, spec: CollectionSpec) -> None:
+        validator = {"$jsonSchema": dict(spec.schema)} if spec.schema else {}
+        try:
+            await self._database.create_collection(spec.name, validator=validator)
+        except (CollectionInvalid, OperationFailure) as failure:
+            if isinstance(failure, OperationFailure) and failure.code not in {None, NAMESPACE_EXISTS}:
+                raise
+            await self._database.command("collMod", spec.name, validator=validator)
+        for index in spec.indexes:
+            await self.collection(spec.name).create_index(list(index.keys), **_index_options(index))
+
+    async def _migrate(self, migration: Migration) -> bool:
+        applied = self.collection(APPLIED)
+        if await applied.find_one({"_id": migration.id}):
+            return False
+        await migration.apply(self)
+        await applied.update_one({"_id": migration.id}, {"$currentDate": {"applied_at": True}}, upsert=True)
+        return True
+
+    async def collection_names(self) -> list[str]:
+        """The names of all collections in this database."""
+        return await self._database.list_collection_names()
+
+    @asynccontextmanager
+    async def changes(
+        self, collection: str, pipeline: Sequence[Mapping[str, Any]] = (), **options: Any
+    ) -> AsyncIterator[AsyncIterator[Document]]:
+        """A change stream on one collection. It holds a connection and a thread of the pool: open one a process."""
+        async with self.collection(collection).watch(list(pipeline), **options) as stream:
+            yield stream
+
+
+def _index_options(index: IndexSpec) -> dict[str, Any]:
+    options: dict[str, Any] = {"name": index.name}
+    if index.unique:
+        options["unique"] = True
+    if index.sparse:
+        options["sparse"] = True
+    if index.partial is not None:
+        options["partialFilterExpression"] = dict(index.partial)
+    if index.expire_after_s is not None:
+        options["expireAfterSeconds"] = index.expire_after_s
+    return options
+
+
+def within_deadline(at_most_s: float) -> Any:
+    """A context manager: operations inside it end by the request's deadline, at the latest after `at_most_s`."""
+    return pymongo.timeout(max(0.001, context.remaining_s(at_most_s)))
