@@ -1,7 +1,7 @@
 """Everything that can be wrong with a request, as errors without HTTP, and the one place that maps them to it.
 
 A rule raises a `Problem` where it is broken. `as_document` renders it as `application/problem+json` (RFC 9457); nobody
-else knows a status. A service refines a problem by subclassing it with a `kind` of its own, which ends its stable `type`.
+else knows a status. A service refines a problem by subclassing it with a `kind` of its own, which ends its `type`.
 """
 
 from __future__ import annotations
