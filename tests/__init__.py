@@ -1,0 +1,1 @@
+"""The tests of Runnerly, by how much of it they run."""
