@@ -1,0 +1,56 @@
+# The menu: `make` alone prints it. A line "target: ## words" is an entry.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PYTHON_HERE := .venv/bin/python
+# Where the kernel can tell a program that its parent died (Linux), a killed make takes Runnerly with it.
+WITH_PARENT := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM)
+
+.PHONY: help
+help: ## Print this menu
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+##@ Use it
+
+.PHONY: run
+run: ## Set everything up and start Runnerly; Ctrl-C stops it
+	@scripts/environment.sh run
+	@exec $(WITH_PARENT) $(PYTHON_HERE) -m services up
+
+##@ Change it
+
+.PHONY: develop
+develop: ## Install what tests, docs and checks need into .venv
+	@scripts/environment.sh dev
+
+.PHONY: parts
+parts: ## Install the programs tests need from Debian's packages, or name what is missing
+	@scripts/install-parts.sh
+
+.PHONY: test
+test: parts develop ## Check everything, as CI does (= tox)
+	@exec $(PYTHON_HERE) -m tox
+
+.PHONY: lint
+lint: develop ## Formatting, lint, types and import contracts only
+	@exec $(PYTHON_HERE) -m tox -q -e lint,types,imports
+
+.PHONY: format
+format: develop ## Format the code and fix what can be fixed
+	@$(PYTHON_HERE) -m ruff check --fix --quiet . || true
+	@$(PYTHON_HERE) -m ruff format .
+
+.PHONY: docs
+docs: develop ## Build the book into docs/_build/html
+	@exec $(PYTHON_HERE) -m tox -q -e docs
+
+.PHONY: lock
+lock: ## Write the lock files from pyproject.toml; UPGRADE=1 takes newer versions
+	@[ -x .venv-lock/bin/python ] || python3 -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	@.venv-lock/bin/python scripts/lock.py --uv .venv-lock/bin/uv $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## Remove what was built and installed; your data in var/ stays
+	@rm -rf .venv .venv.lock .venv-lock .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist docs/_build *.egg-info
