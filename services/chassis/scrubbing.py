@@ -140,8 +140,6 @@ def _scrub_one(value: Any, allowed: bool) -> Any:
             return value.total_seconds()
         case BaseException():
             return scrub_text(f"{type(value).__name__}: {value}", personal_allowed=allowed)
-        case bytes():
-            return f"[{len(value)} bytes]"
         case _:
             return f"[{type(value).__name__}]"
 
