@@ -149,6 +149,11 @@ class Database:
             name, codec_options=CodecOptions(tz_aware=True)
         )
         self.name = name
+        self._commit_listeners: list[Callable[[], None]] = []
+
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        """Call this after each transaction that commits through this handle."""
+        self._commit_listeners.append(listener)
 
     def collection(self, name: str) -> Collection:
         """The collection of this name."""
@@ -168,11 +173,14 @@ class Database:
         with within_deadline(TRANSACTION_TIMEOUT_S):
             async with await self._client.start_session() as session:
                 try:
-                    return await session.with_transaction(
+                    result: T = await session.with_transaction(
                         body, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True)
                     )
                 except ConnectionFailure as failure:
                     raise Unavailable("The database does not answer right now") from failure
+        for listener in self._commit_listeners:
+            listener()
+        return result
 
     async def apply(self, collections: Sequence[CollectionSpec], migrations: Sequence[Migration] = ()) -> list[str]:
         """Bring this database to its declared shape, and return the ids of the migrations that ran now.
