@@ -1,0 +1,54 @@
+"""The mails there are, and the data each one needs. The words are in `services/mailer/templates/`.
+
+No mail to an address that nobody has confirmed carries text that its sender chose: a sign-up form would be a way to
+have us send anybody anything.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from services.chassis.problems import Invalid
+
+Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{20,200}$", description="A secret that the mail's link carries")]
+Hours = Annotated[int, Meta(ge=1, le=24 * 30)]
+
+
+class Activate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Asks the owner of a new account's address to confirm it."""
+
+    token: Token
+    hours: Hours
+
+
+class AlreadyRegistered(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tells the owner of an account that somebody registered its address again."""
+
+
+class PasswordReset(Struct, frozen=True, forbid_unknown_fields=True):
+    """Carries the link to choose a new password."""
+
+    token: Token
+    hours: Hours
+
+
+TemplateData = Activate | AlreadyRegistered | PasswordReset
+
+TEMPLATES: dict[str, type[TemplateData]] = {
+    "activate": Activate,
+    "already-registered": AlreadyRegistered,
+    "password-reset": PasswordReset,
+}
+
+
+def check_data(template: str, data: dict[str, Any]) -> TemplateData:
+    """The data of a mail, validated. Raises `Invalid` for an unknown template and for data that does not fit it."""
+    if template not in TEMPLATES:
+        raise Invalid.field("template", f"There is no template {template!r}; there are {', '.join(TEMPLATES)}")
+    try:
+        return msgspec.convert(data, TEMPLATES[template])
+    except msgspec.ValidationError as error:
+        raise Invalid.field("data", str(error)) from error
