@@ -32,7 +32,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
 )
-from pymongo.monitoring import CommandListener
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -47,6 +47,10 @@ __all__ = [
     "BulkWriteError",
     "Collection",
     "CollectionSpec",
+    "CommandFailedEvent",
+    "CommandListener",
+    "CommandStartedEvent",
+    "CommandSucceededEvent",
     "Database",
     "DatabaseError",
     "DeleteOne",
