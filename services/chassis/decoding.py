@@ -1,0 +1,87 @@
+"""From what a client sent to the structs a verb asks for; what is wrong with it becomes a problem that names the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from tornado.httputil import HTTPInputError, parse_multipart_form_data
+
+from services.chassis.answers import Upload
+from services.chassis.problems import FieldError, Invalid, Malformed, UnsupportedMedia
+
+T = TypeVar("T")
+
+AT = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<name>[^`]*)`")
+
+
+def decode_json(body: bytes, decode: Callable[[bytes], Any]) -> Any:
+    """The struct in a JSON body. Raises `Malformed` where it is no JSON, `Invalid` where it is the wrong JSON."""
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error, where="body") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise Invalid.field("body", "The text is not valid UTF-8, or is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        raise Malformed(f"The body is not valid JSON: {error}") from None
+
+
+def decode_arguments(arguments: Mapping[str, Sequence[bytes]], type_: type[T], *, where: str) -> T:
+    """The struct in a query string or a form: every name once, unknown names refused. Raises `Invalid`."""
+    values: dict[str, str] = {}
+    for name, given in arguments.items():
+        if len(given) > 1:
+            raise Invalid.field(name, "Give this parameter once")
+        try:
+            values[name] = given[0].decode()
+        except UnicodeDecodeError:
+            raise Invalid.field(name, "This is not valid UTF-8") from None
+    try:
+        return msgspec.convert(values, type_, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(error, where=where) from None
+
+
+def invalid(error: msgspec.ValidationError, *, where: str) -> Invalid:
+    """The problem in a validation error of msgspec, which stops at the first: one field, by its path."""
+    match = AT.match(str(error))
+    message, path = (match["message"], match["path"] or "") if match else (str(error), "")
+    parts = [part for part in re.split(r"[.\[\]]+", path.removeprefix("$")) if part]
+    if named := NAMED.match(message):
+        parts.append(named["name"])
+    return Invalid.field(".".join(parts) or where, message)
+
+
+def decode_upload(body: bytes, content_type: str, filename: str) -> Upload:
+    """The file in a request: the part `file` of a multipart form, or the body itself (then `filename` is its name).
+
+    Raises `UnsupportedMedia` for another content type, `Malformed` for a broken form, `Invalid` for one without the part.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "application/octet-stream":
+        return Upload(body, filename)
+    if media_type != "multipart/form-data":
+        raise UnsupportedMedia("Send a multipart form with a part `file`, or the bytes as application/octet-stream")
+    return _part_of_form(body, content_type)
+
+
+def _part_of_form(body: bytes, content_type: str) -> Upload:
+    boundary = re.search(r'boundary=(?:"([^"]+)"|([^;\s]+))', content_type)
+    if boundary is None:
+        raise Malformed("The multipart form has no boundary")
+    arguments: dict[str, list[bytes]] = {}
+    files: dict[str, list[Any]] = {}
+    try:
+        parse_multipart_form_data((boundary[1] or boundary[2]).encode(), body, arguments, files)
+    except (HTTPInputError, ValueError, UnicodeError):
+        raise Malformed("The multipart form could not be read") from None
+    if unknown := [name for name in (*arguments, *files) if name != "file"]:
+        raise Invalid.field(unknown[0], "This form has one part, `file`")
+    if len(files.get("file", [])) != 1:
+        raise Invalid.field("file", "Send one file")
+    part = files["file"][0]
+    return Upload(part["body"], part["filename"])

@@ -1,0 +1,474 @@
+"""Typed handlers on Tornado: everything between a request and a verb, and between what the verb returns and the answer.
+
+A request goes through `prepare` (its operation, its trace, who asks) as soon as its headers are read, then its body arrives in
+bounded chunks, then the verb is called with decoded values. Whatever is refused early is answered once the body has been read
+and thrown away: closing at once would reset the connection before the client heard why.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, ClassVar, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from tornado.escape import parse_qs_bytes
+from tornado.web import RequestHandler, stream_request_body
+
+from services.chassis import context, idempotency, live, negotiation
+from services.chassis.answers import Answer, EventStream, File, Items, Page, Reply, Upload
+from services.chassis.auth import Caller
+from services.chassis.bodies import Body
+from services.chassis.decoding import decode_arguments, decode_json, decode_upload
+from services.chassis.idempotency import KeyRequired, Once, Reservation
+from services.chassis.logs import RequestRecord
+from services.chassis.negotiation import JSON, MSGPACK
+from services.chassis.operations import MULTIPART_OVERHEAD, Operation, compile_operation
+from services.chassis.paging import PageQuery, list_scope
+from services.chassis.problems import (
+    MEDIA_TYPE as PROBLEM,
+)
+from services.chassis.problems import (
+    Forbidden,
+    Invalid,
+    Malformed,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    Unauthenticated,
+    UnsupportedMedia,
+    as_document,
+    headers_of,
+    status_of,
+)
+from services.chassis.serving import Serving
+
+Uses = TypeVar("Uses")
+P = TypeVar("P")
+
+VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ENCODERS = {JSON: msgspec.json.Encoder().encode, MSGPACK: msgspec.msgpack.Encoder().encode}
+NO_BODY = b""
+
+
+@stream_request_body
+class Endpoint(RequestHandler, Generic[Uses]):
+    """One resource. A subclass has a verb per operation, each declared with `@operation`; `uses` are its use cases."""
+
+    operations: ClassVar[dict[str, Operation]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Compile the operations of a new endpoint. Raises TypeError for a verb without `@operation`."""
+        super().__init_subclass__(**kwargs)
+        cls.operations = dict(cls.operations)
+        for method in VERBS:
+            verb = cls.__dict__.get(method.lower())
+            if verb is not None:
+                cls.operations[method] = compile_operation(verb)
+                setattr(cls, method.lower(), _answering(verb, cls.operations[method]))
+        if "GET" in cls.operations:
+            cls.head = cls.get  # type: ignore[assignment]
+
+    def initialize(self, serving: Serving) -> None:
+        """Take what this service serves with."""
+        self.serving = serving
+        self.trusted_caller: Caller | None = None
+        self._refusal: Problem | None = None
+        self._plan: Operation | None = None
+        self._body: Body | None = None
+        self._held: Reservation | None = None
+        self._media = JSON
+
+    @property
+    def uses(self) -> Uses:
+        """The use cases of this service."""
+        return self.serving.uses  # type: ignore[no-any-return]
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks. Raises `Unauthenticated` on an operation that is open to everybody, when nobody signed in."""
+        if self.trusted_caller is None:
+            raise Unauthenticated
+        return self.trusted_caller
+
+    @property
+    def expected_version(self) -> int | None:
+        """The version that the caller means to change (`If-Match`); None where it does not say."""
+        return negotiation.expected_version(self.request.headers.get("If-Match"))
+
+    @property
+    def client_ip(self) -> str:
+        """The address the request came from: as the door says it behind the door, the peer's elsewhere."""
+        return str(self.request.remote_ip)
+
+    @property
+    def user_agent(self) -> str:
+        """What the client calls itself, at most 200 characters."""
+        return self.request.headers.get("User-Agent", "")[:200]
+
+    def position(self, query: PageQuery, type_: type[P]) -> P | None:
+        """Where this page of a list starts; None for the first. Raises `Invalid` for a cursor that is none of ours."""
+        if query.cursor is None:
+            return None
+        return self.serving.cursors.open(query.cursor, type_, self._list(query))
+
+    def page(self, query: PageQuery, items: list[P], next_position: Any | None) -> Page[P]:
+        """The page, with the cursor of the one after it."""
+        sealed = None if next_position is None else self.serving.cursors.seal(next_position, self._list(query))
+        return Page(items, sealed)
+
+    def _list(self, query: PageQuery) -> str:
+        plan = self._plan
+        return list_scope(plan.id if plan else "", self.trusted_caller.sub if self.trusted_caller else "", query)
+
+    # -- before the verb: the headers are read, the body is still to come
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Find the operation, carry on the trace, see who asks. What is wrong is remembered, not raised: the body comes yet."""
+        self._began = time.perf_counter()
+        self.serving.requests.began()
+        method = self.request.method or ""
+        plan = self._plan = self.operations.get("GET" if method == "HEAD" else method)
+        headers = self.request.headers
+        timeout_s = plan.timeout_s if plan else 1.0
+        if (budget := headers.get("X-Request-Timeout-Ms")) is not None and budget.isdigit():
+            timeout_s = min(timeout_s, int(budget) / 1000)
+        self._context = context.begin(
+            headers.get("traceparent"),
+            timeout_s=timeout_s,
+            operation=plan.id if plan else "",
+            service=self.serving.service,
+        )
+        context.enter(self._context)
+        if plan is None:
+            self._refusal = MethodNotAllowed(headers={"Allow": self._allowed()})
+            return None
+        self._expect_body(plan)
+        if plan.scope is None:
+            return None
+        return self._authenticate(plan.scope)
+
+    def _expect_body(self, plan: Operation) -> None:
+        if self.request.method in {"GET", "HEAD"}:
+            return
+        limit = plan.body_limit + (MULTIPART_OVERHEAD if plan.upload else 0)
+        self._body = Body(limit, self.serving.budget)
+        length = self.request.headers.get("Content-Length", "")
+        if length.isdigit():
+            self._body.expect(int(length))
+
+    def _authenticate(self, scope: str) -> Awaitable[None] | None:
+        try:
+            token = self._token()
+        except Problem as problem:
+            self._refusal = problem
+            return None
+        caller = self.serving.verifier.cached(token)
+        if caller is None:
+            return self._verify(token, scope)
+        self._admit(caller, scope)
+        return None
+
+    def _token(self) -> str:
+        """The bearer token, or the one in the session cookie. A bearer token wins where both come."""
+        authorization = self.request.headers.get("Authorization")
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() == "bearer" and token:
+                return token.strip()
+        elif (cookie := self.get_cookie(self.serving.sessions.access_cookie)) is not None:
+            self.serving.sessions.check_origin(self.request.method or "", self.request.headers)
+            return cookie
+        raise Unauthenticated(headers={"WWW-Authenticate": "Bearer"})
+
+    async def _verify(self, token: str, scope: str) -> None:
+        try:
+            self._admit(await self.serving.verifier.verify(token), scope)
+        except Problem as problem:
+            self._refusal = problem
+
+    def _admit(self, caller: Caller, scope: str) -> None:
+        if scope in caller.scopes:
+            self.trusted_caller = caller
+        else:
+            challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+            self._refusal = Forbidden(f"This needs the scope {scope}", headers={"WWW-Authenticate": challenge})
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take in a piece of the body."""
+        if self._body is None:
+            return
+        if self._refusal is not None:
+            self._body.discard()
+        if not self._body.receive(chunk):
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+
+    # -- around the verb
+
+    async def _answer(self, plan: Operation, verb: Callable[..., Awaitable[Any]], path: dict[str, str]) -> None:
+        try:
+            await self._perform(plan, verb, path)
+        except Problem as problem:
+            await self._release_key()
+            self._send_problem(problem)
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever it was, the caller gets a problem and we get a log
+            await self._release_key()
+            self.serving.log.error("http.failed", operation=plan.id, exc_info=error)
+            self._send_problem(Problem())
+
+    async def _perform(self, plan: Operation, verb: Callable[..., Awaitable[Any]], path: dict[str, str]) -> None:
+        if (refusal := self._refusal or (self._body.refused if self._body else None)) is not None:
+            raise refusal
+        if not plan.downloads and not plan.streams:
+            self._media = negotiation.accepted(self.request.headers.get("Accept"))
+        arguments = {**path, **self._arguments(plan)}
+        if plan.once:
+            once = await self._once(plan, arguments)
+            if isinstance(once, Reply):
+                self._send(once, replayed=True)
+                return
+            arguments["once"] = once
+        result = await verb(self, **arguments)
+        if plan.once and not arguments["once"].kept:
+            raise RuntimeError(f"{plan.id} was given a Once and did not keep it")
+        if isinstance(result, EventStream):
+            await self._stream(result)
+        elif not self._finished:
+            self._send(self._encode(plan, result))
+
+    def _arguments(self, plan: Operation) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        given = self.request.query_arguments
+        filename = ""
+        if plan.upload and "filename" in given:
+            given = dict(given)
+            filename = given.pop("filename")[0].decode(errors="replace")
+        if plan.query is not None:
+            arguments["query"] = decode_arguments(given, plan.query, where="query")
+        elif given:
+            raise Invalid.field(next(iter(given)), "This call has no such parameter")
+        if plan.takes_body:
+            arguments.update(self._decode_body(plan, filename))
+        return arguments
+
+    def _decode_body(self, plan: Operation, filename: str) -> dict[str, Any]:
+        body = self._body.read() if self._body else NO_BODY
+        content_type = self.request.headers.get("Content-Type", "")
+        media_type = content_type.partition(";")[0].strip().lower()
+        if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnsupportedMedia("Send the body without a content encoding")
+        if plan.upload:
+            return {"upload": decode_upload(body, content_type, filename)}
+        if plan.form is not None:
+            if media_type != "application/x-www-form-urlencoded":
+                raise UnsupportedMedia("Send a form, application/x-www-form-urlencoded")
+            return {"form": decode_arguments(parse_qs_bytes(body, keep_blank_values=True), plan.form, where="form")}
+        if media_type != JSON:
+            raise UnsupportedMedia("Send application/json")
+        if plan.decode_body is None:
+            raise TypeError(f"{plan.id} has no body")
+        return {"body": decode_json(body, plan.decode_body)}
+
+    # -- Idempotency-Key
+
+    async def _once(self, plan: Operation, arguments: dict[str, Any]) -> Once[Any] | Reply:
+        key = self.request.headers.get(idempotency.HEADER)
+        if key is None:
+            if plan.key_required:
+                raise KeyRequired(f"Send an {idempotency.HEADER} with this call")
+            return Once()
+        keys = self.serving.keys
+        if keys is None:
+            raise TypeError(f"{plan.id} takes a Once, and its service has no database to keep answers in")
+        upload: Upload | None = arguments.get("upload")
+        body = upload.content if upload else self._body.read() if self._body else NO_BODY
+        digest = idempotency.digest(self.request.uri or "", upload.filename if upload else "", body)
+        sub = self.trusted_caller.sub if self.trusted_caller else ""
+        reserved = await keys.reserve(plan.id, sub, key, digest)
+        if isinstance(reserved, Reply):
+            return reserved
+        self._held = reserved
+        return Once(keys, reserved, lambda answer: self._encode(plan, answer))
+
+    async def _release_key(self) -> None:
+        held, self._held = self._held, None
+        if held is not None and self.serving.keys is not None:
+            await self.serving.keys.release(held)
+
+    # -- after the verb
+
+    def _encode(self, plan: Operation, result: Any) -> Reply:
+        answer = result if isinstance(result, Answer) else Answer(result)
+        value, headers = answer.value, dict(answer.headers)
+        status = answer.status or plan.status
+        if answer.location is not None:
+            headers["Location"] = answer.location
+        for cookie in answer.cookies:
+            self._set_session_cookie(cookie.name, cookie.value, cookie.max_age_s)
+        if value is None:
+            return Reply(status, headers, NO_BODY)
+        if isinstance(value, File):
+            headers["Content-Type"] = value.media_type
+            headers["Content-Disposition"] = attachment(value.filename)
+            return Reply(status, headers, value.content)
+        headers["Content-Type"] = self._media
+        if answer.version is not msgspec.UNSET:
+            headers["Etag"] = negotiation.version_tag(answer.version, self._media)
+            if self._is_read() and negotiation.has_current(self.request.headers.get("If-None-Match"), headers["Etag"]):
+                return Reply(304, headers, NO_BODY)
+        body = ENCODERS[self._media](value)
+        if answer.version is msgspec.UNSET and isinstance(value, Page | Items | list) and self._is_read():
+            headers["Etag"] = negotiation.content_tag(body, self._media)
+            if negotiation.has_current(self.request.headers.get("If-None-Match"), headers["Etag"]):
+                return Reply(304, headers, NO_BODY)
+        return Reply(status, headers, body)
+
+    def _is_read(self) -> bool:
+        return self.request.method in {"GET", "HEAD"}
+
+    def _send(self, answer: Reply, *, replayed: bool = False) -> None:
+        self.set_status(answer.status)
+        for name, value in answer.headers.items():
+            self._headers[name] = value
+        if replayed:
+            self._headers["Idempotency-Replayed"] = "true"
+            self.serving.metrics.incr("idempotency.replayed", service=self.serving.service)
+        if self.trusted_caller is not None:
+            self._headers.setdefault("Cache-Control", "private, no-cache")
+            self._headers.setdefault("Vary", "Accept, Authorization, Cookie")
+        if answer.body:
+            self._write_buffer.append(answer.body)
+        self.finish()
+
+    def _send_problem(self, problem: Problem) -> None:
+        if self._headers_written:
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+            return
+        self.clear()
+        status, headers, body = self.present_problem(problem)
+        self.set_status(status)
+        for name, value in headers.items():
+            self.set_header(name, value)
+        self.set_header("Cache-Control", "no-store")
+        if self.request.method != "HEAD" or body:
+            self.write(body)
+        self.finish()
+
+    def present_problem(self, problem: Problem) -> tuple[int, dict[str, str], bytes]:
+        """The status, headers and body that tell of a problem; a protocol with errors of its own (OAuth) overrides this."""
+        document = as_document(problem, instance=self.request.path)
+        headers = {**headers_of(problem), "Content-Type": PROBLEM}
+        return int(status_of(type(problem))), headers, ENCODERS[JSON](document)
+
+    async def _stream(self, stream: EventStream) -> None:
+        expires_at = self.trusted_caller.expires_at if self.trusted_caller else None
+        for name, value in live.HEADERS.items():
+            self.set_header(name, value)
+        await live.send(stream.source, self._write_event, until=expires_at, draining=self.serving.requests.draining)
+        if not self._finished:
+            self.finish()
+
+    async def _write_event(self, chunk: bytes) -> None:
+        self.write(chunk)
+        await self.flush()
+
+    def _set_session_cookie(self, name: str, value: str, max_age_s: int | None) -> None:
+        self.set_cookie(
+            name, value, max_age=max_age_s, path="/", httponly=True, secure=self.serving.sessions.secure, samesite="Lax"
+        )
+
+    # -- Tornado's own hooks
+
+    async def options(self, **path: str) -> None:
+        """Say which verbs there are."""
+        self.set_status(204)
+        self.set_header("Allow", self._allowed())
+        self.finish()
+
+    def _allowed(self) -> str:
+        verbs = [*self.operations, "OPTIONS"]
+        return ", ".join(["HEAD", *verbs] if "GET" in self.operations else verbs)
+
+    def clear(self) -> None:
+        """Start an answer from the headers that every answer has."""
+        super().clear()
+        self._headers["Server"] = "Runnerly"
+        self._headers["Content-Type"] = JSON
+        self._headers["X-Content-Type-Options"] = "nosniff"
+
+    def compute_etag(self) -> str | None:
+        """No tag by digest: `_encode` sets the ones we mean."""
+        return None
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Tell of what Tornado itself refuses (a verb, a path it can't decode) as a problem too."""
+        self._send_problem(self._refusal or (Malformed() if status_code == HTTPStatus.BAD_REQUEST else Problem()))
+
+    def log_exception(self, *args: Any) -> None:
+        """Nothing more: `_answer` has logged what needs a look."""
+
+    def on_connection_close(self) -> None:
+        """The client has left; what it sent is let go."""
+        super().on_connection_close()
+        if not self._finished:
+            self._ended()
+
+    def on_finish(self) -> None:
+        """Count and log the request."""
+        self._ended()
+        plan = self._plan
+        operation = plan.id if plan else "unknown"
+        status = self.get_status()
+        elapsed_ms = (time.perf_counter() - self._began) * 1000
+        serving = self.serving
+        serving.metrics.timing("http.request", elapsed_ms, service=serving.service, operation=operation, status=status)
+        serving.logs.request(
+            RequestRecord(
+                serving.service,
+                operation,
+                self.request.method or "",
+                status,
+                elapsed_ms,
+                self._context.trace_id,
+                self.trusted_caller.sub if self.trusted_caller else None,
+            )
+        )
+
+    _counted = True
+
+    def _ended(self) -> None:
+        if self._body is not None:
+            self._body.close()
+        if self._counted:
+            self._counted = False
+            self.serving.requests.ended()
+
+    def _log(self) -> None:
+        """Nothing: `on_finish` logs."""
+
+
+def attachment(filename: str) -> str:
+    """The header that makes a browser save a file under its name, any script included (RFC 6266, RFC 8187)."""
+    plain = "".join(c if c.isalnum() or c in "._- " else "_" for c in filename if c.isascii()) or "download"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+def _answering(verb: Callable[..., Awaitable[Any]], plan: Operation) -> Callable[..., Awaitable[None]]:
+    @wraps(verb)
+    async def answer(self: Endpoint[Any], **path: str) -> None:
+        await self._answer(plan, verb, path)  # noqa: SLF001 - the other half of Endpoint
+
+    return answer
+
+
+class Nowhere(Endpoint[Any]):
+    """Every path that no route has."""
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Refuse it, once the body has been read and thrown away."""
+        super().prepare()
+        self._refusal = NotFound()
+        return None

@@ -1,0 +1,155 @@
+"""The declaration above a verb: its operation id, its scope, and the types that its signature already says.
+
+A verb's parameters are injected by name: `query`, `body` and `form` are structs, `upload` is an `Upload`, `once` is a `Once`;
+every other name is a path parameter. What it returns is its answer's type. From this the chassis decodes, validates,
+authorises, encodes, measures, and writes the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from services.chassis.answers import Answer, EventStream, File, Upload
+from services.chassis.problems import Problem
+from services.chassis.scopes import SCOPES, SERVICE
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+JSON_LIMIT = MIB
+UPLOAD_LIMIT = 64 * MIB
+MULTIPART_OVERHEAD = 64 * KIB
+TIMEOUT_S = 30.0
+INJECTED = frozenset({"query", "body", "form", "upload", "once"})
+
+V = TypeVar("V", bound=Callable[..., Awaitable[Any]])
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is known of one verb of one endpoint before any request comes. Limits are in bytes, times in seconds."""
+
+    id: str
+    scope: str | None
+    status: int
+    summary: str
+    description: str
+    problems: tuple[type[Problem], ...]
+    path: tuple[str, ...]
+    query: type[msgspec.Struct] | None
+    body: Any
+    form: type[msgspec.Struct] | None
+    upload: bool
+    once: bool
+    key_required: bool
+    returns: Any
+    body_limit: int
+    timeout_s: float
+    decode_body: Callable[[bytes], Any] | None
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether a request's body is read at all."""
+        return self.body is not None or self.form is not None or self.upload
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether only services may call it."""
+        return self.scope == SERVICE
+
+    @property
+    def downloads(self) -> bool:
+        """Whether it answers with a file instead of a value."""
+        return self.returns is File
+
+    @property
+    def streams(self) -> bool:
+        """Whether it answers with server-sent events."""
+        return self.returns is EventStream
+
+
+def operation(
+    operation_id: str,
+    *,
+    scope: str | None,
+    status: int | None = None,
+    problems: tuple[type[Problem], ...] = (),
+    key_required: bool = False,
+    body_limit: int | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Callable[[V], V]:
+    """Declare the verb below as an operation.
+
+    `scope=None` lets everybody in. `key_required` refuses a call without `Idempotency-Key` (400). Raises TypeError, at
+    import, for an unknown scope or a signature that can't be injected.
+    """
+    if scope is not None and scope not in SCOPES:
+        raise TypeError(f"operation {operation_id}: there is no scope {scope!r}")
+    if not re.fullmatch(r"[a-z][A-Za-z0-9]+", operation_id):
+        raise TypeError(f"operation id {operation_id!r} is not a camelCase name")
+
+    def declare(verb: V) -> V:
+        verb.declared = _Declaration(  # type: ignore[attr-defined]
+            operation_id, scope, status, problems, key_required, body_limit, timeout_s
+        )
+        return verb
+
+    return declare
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    operation_id: str
+    scope: str | None
+    status: int | None
+    problems: tuple[type[Problem], ...]
+    key_required: bool
+    body_limit: int | None
+    timeout_s: float
+
+
+def compile_operation(verb: Callable[..., Awaitable[Any]]) -> Operation:
+    """The operation of a declared verb. Raises TypeError where it was not declared."""
+    declared = getattr(verb, "declared", None)
+    if not isinstance(declared, _Declaration):
+        raise TypeError(f"{verb.__qualname__} has no @operation")
+    hints = typing.get_type_hints(verb)
+    names = [name for name in inspect.signature(verb).parameters if name != "self"]
+    returns = unwrap_answer(hints.get("return", type(None)))
+    body, upload = hints.get("body"), "upload" in names
+    if upload and hints["upload"] is not Upload:
+        raise TypeError(f"{verb.__qualname__}: `upload` must be an Upload")
+    summary, _, description = inspect.cleandoc(verb.__doc__ or "").partition("\n")
+    if not summary:
+        raise TypeError(f"{verb.__qualname__} has no docstring to be its summary")
+    return Operation(
+        id=declared.operation_id,
+        scope=declared.scope,
+        status=declared.status or (204 if returns is type(None) else 200),
+        summary=summary.rstrip("."),
+        description=description.strip(),
+        problems=declared.problems,
+        path=tuple(name for name in names if name not in INJECTED),
+        query=hints.get("query"),
+        body=body,
+        form=hints.get("form"),
+        upload=upload,
+        once="once" in names,
+        key_required=declared.key_required,
+        returns=returns,
+        body_limit=declared.body_limit or (UPLOAD_LIMIT if upload else JSON_LIMIT),
+        timeout_s=declared.timeout_s,
+        decode_body=msgspec.json.Decoder(body).decode if body is not None else None,
+    )
+
+
+def unwrap_answer(returns: Any) -> Any:
+    """The type of the value inside `Answer[...]`; any other type is itself."""
+    if typing.get_origin(returns) is Answer:
+        return typing.get_args(returns)[0]
+    return returns

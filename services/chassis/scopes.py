@@ -1,0 +1,18 @@
+"""The closed list of scopes a token can carry. An operation that names another fails at import."""
+
+SERVICE = "service"
+ADMIN = "admin"
+
+SCOPES: dict[str, str] = {
+    "activities:read": "See your activities and statistics",
+    "activities:write": "Import, change and delete your activities",
+    "training:read": "See your races, plans and calendar",
+    "training:write": "Change your races, plans and calendar",
+    "reports:read": "See your monthly reports",
+    "bookings:read": "See your bookings and payments",
+    "bookings:write": "Book and cancel for you",
+    "account": "See and change your account",
+    "hotelier": "Look after your hotels",
+    ADMIN: "Look after this Runnerly",
+    SERVICE: "One service calls another",
+}
