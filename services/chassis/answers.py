@@ -47,11 +47,18 @@ class Items(Struct, Generic[T], frozen=True):
 
 
 class File(Struct, frozen=True):
-    """Bytes to download under a name."""
+    """Bytes as they are: to download under a name, or, without one, to show."""
 
     content: bytes
     media_type: str
-    filename: str
+    filename: str | None = None
+
+
+class Stream(Struct, frozen=True):
+    """Bytes that are sent as they come."""
+
+    chunks: AsyncIterator[bytes]
+    media_type: str
 
 
 class Event(Struct, frozen=True):

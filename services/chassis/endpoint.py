@@ -7,6 +7,7 @@ and thrown away: closing at once would reset the connection before the client he
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -15,11 +16,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 from tornado.escape import parse_qs_bytes
 from tornado.web import RequestHandler, stream_request_body
 
 from services.chassis import context, idempotency, live, negotiation
-from services.chassis.answers import Answer, EventStream, File, Items, Page, Reply, Upload
+from services.chassis.answers import Answer, EventStream, File, Items, Page, Reply, Stream, Upload
 from services.chassis.auth import Caller
 from services.chassis.bodies import Body
 from services.chassis.decoding import decode_arguments, decode_json, decode_upload
@@ -222,7 +224,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
     async def _perform(self, plan: Operation, verb: Callable[..., Awaitable[Any]], path: dict[str, str]) -> None:
         if (refusal := self._refusal or (self._body.refused if self._body else None)) is not None:
             raise refusal
-        if not plan.downloads and not plan.streams:
+        if plan.has_value:
             self._media = negotiation.accepted(self.request.headers.get("Accept"))
         arguments = {**path, **self._arguments(plan)}
         if plan.once:
@@ -235,7 +237,9 @@ class Endpoint(RequestHandler, Generic[Uses]):
         if plan.once and not arguments["once"].kept:
             raise RuntimeError(f"{plan.id} was given a Once and did not keep it")
         if isinstance(result, EventStream):
-            await self._stream(result)
+            await self._send_events(result)
+        elif isinstance(result, Stream):
+            await self._send_stream(result)
         elif not self._finished:
             self._send(self._encode(plan, result))
 
@@ -312,7 +316,8 @@ class Endpoint(RequestHandler, Generic[Uses]):
             return Reply(status, headers, NO_BODY)
         if isinstance(value, File):
             headers["Content-Type"] = value.media_type
-            headers["Content-Disposition"] = attachment(value.filename)
+            if value.filename is not None:
+                headers["Content-Disposition"] = attachment(value.filename)
             return Reply(status, headers, value.content)
         headers["Content-Type"] = self._media
         if answer.version is not msgspec.UNSET:
@@ -363,15 +368,21 @@ class Endpoint(RequestHandler, Generic[Uses]):
         headers = {**headers_of(problem), "Content-Type": PROBLEM}
         return int(status_of(type(problem))), headers, ENCODERS[JSON](document)
 
-    async def _stream(self, stream: EventStream) -> None:
+    async def _send_stream(self, stream: Stream) -> None:
+        self.set_header("Content-Type", stream.media_type)
+        async for chunk in stream.chunks:
+            await self._write_chunk(chunk)
+        self.finish()
+
+    async def _send_events(self, stream: EventStream) -> None:
         expires_at = self.trusted_caller.expires_at if self.trusted_caller else None
         for name, value in live.HEADERS.items():
             self.set_header(name, value)
-        await live.send(stream.source, self._write_event, until=expires_at, draining=self.serving.requests.draining)
+        await live.send(stream.source, self._write_chunk, until=expires_at, draining=self.serving.requests.draining)
         if not self._finished:
             self.finish()
 
-    async def _write_event(self, chunk: bytes) -> None:
+    async def _write_chunk(self, chunk: bytes) -> None:
         self.write(chunk)
         await self.flush()
 
@@ -462,6 +473,18 @@ def _answering(verb: Callable[..., Awaitable[Any]], plan: Operation) -> Callable
         await self._answer(plan, verb, path)  # noqa: SLF001 - the other half of Endpoint
 
     return answer
+
+
+class Route(Struct, frozen=True):
+    """A path with `{parameters}`, and the endpoint that answers there."""
+
+    path: str
+    endpoint: type[Endpoint[Any]]
+
+    @property
+    def pattern(self) -> str:
+        """The path as a regular expression; a parameter is one segment."""
+        return re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(self.path))
 
 
 class Nowhere(Endpoint[Any]):

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from services.chassis.answers import Answer, EventStream, File, Upload
+from services.chassis.answers import Answer, EventStream, File, Stream, Upload
 from services.chassis.problems import Problem
 from services.chassis.scopes import SCOPES, SERVICE
 
@@ -63,14 +63,9 @@ class Operation:
         return self.scope == SERVICE
 
     @property
-    def downloads(self) -> bool:
-        """Whether it answers with a file instead of a value."""
-        return self.returns is File
-
-    @property
-    def streams(self) -> bool:
-        """Whether it answers with server-sent events."""
-        return self.returns is EventStream
+    def has_value(self) -> bool:
+        """Whether it answers with a value that has formats, and not with a file or a stream."""
+        return self.returns not in {File, Stream, EventStream}
 
 
 def operation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from services.chassis.auth import Verifier
 from services.chassis.bodies import BodyBudget
@@ -12,7 +12,11 @@ from services.chassis.idempotency import Keys
 from services.chassis.logs import Logger, Logs
 from services.chassis.metrics import Metrics
 from services.chassis.paging import Cursors
+from services.chassis.problems import NotFound
 from services.chassis.sessions import BrowserSessions
+
+if TYPE_CHECKING:
+    from services.chassis.people import People
 
 
 class Requests:
@@ -59,3 +63,11 @@ class Serving:
     log: Logger
     budget: BodyBudget
     requests: Requests
+    people: People | None = None
+
+    @property
+    def held_people(self) -> People:
+        """Its side of the people protocol. Raises `NotFound` where it holds nothing of anybody."""
+        if self.people is None:
+            raise NotFound("This service holds no personal data")
+        return self.people

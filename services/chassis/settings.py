@@ -1,7 +1,7 @@
 """Configuration is the environment, read once, into frozen structs; what is wrong is told in a sentence that says what to set.
 
-A setting is a field: its variable is `RUNNERLY_<FIELD>` unless `Meta(extra={"env": ...})` names another; `<VARIABLE>_FILE` reads
-it from a file (for secrets); its description is its documentation.
+A setting is a field: its variable is `RUNNERLY_<FIELD>` unless `Meta(extra={"env": ...})` names another; `<VARIABLE>_FILE`
+reads it from a file (for secrets); its description is its documentation.
 """
 
 from __future__ import annotations
