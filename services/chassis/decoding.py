@@ -10,7 +10,7 @@ import msgspec
 from tornado.httputil import HTTPInputError, parse_multipart_form_data
 
 from services.chassis.answers import Upload
-from services.chassis.problems import FieldError, Invalid, Malformed, UnsupportedMedia
+from services.chassis.problems import Invalid, Malformed, UnsupportedMedia
 
 T = TypeVar("T")
 

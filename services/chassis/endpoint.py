@@ -72,7 +72,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
                 cls.operations[method] = compile_operation(verb)
                 setattr(cls, method.lower(), _answering(verb, cls.operations[method]))
         if "GET" in cls.operations:
-            cls.head = cls.get  # type: ignore[assignment]
+            cls.head = cls.get
 
     def initialize(self, serving: Serving) -> None:
         """Take what this service serves with."""
@@ -216,9 +216,9 @@ class Endpoint(RequestHandler, Generic[Uses]):
         except Problem as problem:
             await self._release_key()
             self._send_problem(problem)
-        except Exception as error:  # noqa: BLE001 - the boundary: whatever it was, the caller gets a problem and we get a log
+        except Exception as error:  # the boundary: whatever it was, the caller gets a problem and we get a log
             await self._release_key()
-            self.serving.log.error("http.failed", operation=plan.id, exc_info=error)
+            self.serving.log.exception("http.error", method=self.request.method, status=500, exc_info=error)
             self._send_problem(Problem())
 
     async def _perform(self, plan: Operation, verb: Callable[..., Awaitable[Any]], path: dict[str, str]) -> None:
@@ -440,11 +440,10 @@ class Endpoint(RequestHandler, Generic[Uses]):
             RequestRecord(
                 serving.service,
                 operation,
-                self.request.method or "",
                 status,
                 elapsed_ms,
                 self._context.trace_id,
-                self.trusted_caller.sub if self.trusted_caller else None,
+                self.trusted_caller.sub if self.trusted_caller else "",
             )
         )
 
@@ -470,7 +469,7 @@ def attachment(filename: str) -> str:
 def _answering(verb: Callable[..., Awaitable[Any]], plan: Operation) -> Callable[..., Awaitable[None]]:
     @wraps(verb)
     async def answer(self: Endpoint[Any], **path: str) -> None:
-        await self._answer(plan, verb, path)  # noqa: SLF001 - the other half of Endpoint
+        await self._answer(plan, verb, path)
 
     return answer
 

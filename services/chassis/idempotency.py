@@ -37,7 +37,7 @@ COLLECTION = CollectionSpec(
 
 
 class KeyRequired(Malformed):
-    """This call is only safe to repeat with an `Idempotency-Key`."""
+    """The call is only safe to repeat with an `Idempotency-Key`."""
 
     kind = "idempotency-key-required"
     title = "Send an Idempotency-Key"
@@ -116,7 +116,7 @@ class Keys:
         """
         if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
             raise Malformed(f"An {HEADER} has 1 to {LONGEST_KEY} printable ASCII characters")
-        name = hashlib.sha256("\0".join((operation_id, sub, key)).encode()).hexdigest()
+        name = hashlib.sha256(f"{operation_id}\0{sub}\0{key}".encode()).hexdigest()
         now = datetime.now(UTC)
         held = Reservation(name, secrets.token_hex(8))
         document = {

@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from services.chassis.answers import Event
-from services.chassis.bus.service_bus import ServiceBus
 from services.chassis.mongo import ASCENDING, CollectionSpec, Database, IndexSpec, ReturnDocument, Session
 
 HEADERS = {
@@ -45,10 +44,20 @@ COLLECTIONS = (
 )
 
 
+class Broadcaster(Protocol):
+    """What is needed of the bus: to wake those who wait on other workers."""
+
+    async def broadcast(self, channel: str, data: Mapping[str, Any]) -> None:
+        """Tell every process that listens."""
+
+    async def listen(self, channel: str, listener: Callable[[Mapping[str, Any]], Awaitable[None]]) -> None:
+        """Hear what is told."""
+
+
 class EventLog:
     """The streams of one service, in its own database."""
 
-    def __init__(self, database: Database, bus: ServiceBus) -> None:
+    def __init__(self, database: Database, bus: Broadcaster) -> None:
         self._events = database.collection("live_events")
         self._streams = database.collection("live_streams")
         self._bus = bus
@@ -84,7 +93,7 @@ class EventLog:
         """Tell the followers of a stream, on every worker, that there is something new."""
         await self._bus.broadcast(WAKE, {"stream": stream})
 
-    async def _wake(self, data: dict[str, Any]) -> None:
+    async def _wake(self, data: Mapping[str, Any]) -> None:
         for waiting in self._waiting.get(data["stream"], ()):
             waiting.set()
 
@@ -123,7 +132,7 @@ async def send(
     until: float | None,
     draining: asyncio.Event,
 ) -> None:
-    """Write events until the source ends, the token expires (`until`, epoch seconds), the client leaves or the process drains."""
+    """Write events until the source ends, the token expires (`until`, epoch seconds) or the process drains."""
     upcoming = asyncio.ensure_future(anext(source, None))
     stopping = asyncio.ensure_future(draining.wait())
     try:

@@ -12,7 +12,7 @@ import re
 import typing
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -27,7 +27,9 @@ MULTIPART_OVERHEAD = 64 * KIB
 TIMEOUT_S = 30.0
 INJECTED = frozenset({"query", "body", "form", "upload", "once"})
 
-V = TypeVar("V", bound=Callable[..., Awaitable[Any]])
+Verb = Callable[..., Awaitable[Any]]
+Answering = Callable[..., Awaitable[None]]
+"""What becomes of a declared verb when its class is made: it answers the request, and returns nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def operation(
     key_required: bool = False,
     body_limit: int | None = None,
     timeout_s: float = TIMEOUT_S,
-) -> Callable[[V], V]:
+) -> Callable[[Verb], Answering]:
     """Declare the verb below as an operation.
 
     `scope=None` lets everybody in. `key_required` refuses a call without `Idempotency-Key` (400). Raises TypeError, at
@@ -88,7 +90,7 @@ def operation(
     if not re.fullmatch(r"[a-z][A-Za-z0-9]+", operation_id):
         raise TypeError(f"operation id {operation_id!r} is not a camelCase name")
 
-    def declare(verb: V) -> V:
+    def declare(verb: Verb) -> Answering:
         verb.declared = _Declaration(  # type: ignore[attr-defined]
             operation_id, scope, status, problems, key_required, body_limit, timeout_s
         )
@@ -108,7 +110,7 @@ class _Declaration:
     timeout_s: float
 
 
-def compile_operation(verb: Callable[..., Awaitable[Any]]) -> Operation:
+def compile_operation(verb: Verb) -> Operation:
     """The operation of a declared verb. Raises TypeError where it was not declared."""
     declared = getattr(verb, "declared", None)
     if not isinstance(declared, _Declaration):

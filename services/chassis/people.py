@@ -2,8 +2,8 @@
 
 `GET /internal/v1/people/{sub}` streams all that a service holds of a person as a tar archive; `DELETE` removes it. A service
 implements `PeopleOwner` and hands it back when it is built; the rest is here, also for what the chassis itself keeps for a
-service: idempotent answers, outbox, inbox, live streams, messages on the bus. A deletion leaves a tombstone, a keyed hash of the
-id, until every token and retry has expired, so that a late event brings nobody back.
+service: idempotent answers, outbox, inbox, live streams, messages on the bus. A deletion leaves a tombstone, a keyed hash of
+the id, until every token and retry has expired, so that a late event brings nobody back.
 """
 
 from __future__ import annotations

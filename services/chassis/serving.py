@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +42,8 @@ class Requests:
 
     async def finish(self, grace_s: float) -> int:
         """Wait until none is left, at the most `grace_s` seconds; return how many are."""
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), grace_s)
-        except TimeoutError:
-            pass
         return self._running
 
 

@@ -51,7 +51,7 @@ class BrowserSessions(Struct, frozen=True):
     def check_origin(self, method: str, headers: Mapping[str, str]) -> None:
         """Raise `CrossSite` unless a request by cookie comes from our own pages; safe verbs may come from anywhere.
 
-        Browsers say where a request comes from in `Sec-Fetch-Site` or, older ones, in `Origin`; one that says neither is refused.
+        Browsers say where a request comes from in `Sec-Fetch-Site` or, older ones, in `Origin`; one without is refused.
         """
         if method in SAFE:
             return
