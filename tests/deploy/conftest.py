@@ -1,0 +1,171 @@
+"""A real nginx with our configuration, in front of stand-in services that tell what reached them."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.openresty.render import render
+from deploy.openresty.settings import DoorSettings
+from tests.support.missing import missing
+
+STAND_IN = Path(__file__).with_name("stand_in.py")
+SIGNED_IN = {"security": [{"bearer": []}]}
+DOCUMENTS: dict[str, dict[str, Any]] = {
+    "accounts": {"paths": {"/api/v1/sessions": {"post": {"operationId": "signIn"}}}},
+    "activities": {
+        "paths": {
+            "/": {"get": {"operationId": "readPage"}},
+            "/api/v1/activities": {
+                "get": {"operationId": "listActivities", **SIGNED_IN},
+                "post": {
+                    "operationId": "uploadActivity",
+                    "requestBody": {"content": {"multipart/form-data": {}}},
+                    **SIGNED_IN,
+                },
+            },
+            "/api/v1/activities/manual": {"post": {"operationId": "writeActivity", **SIGNED_IN}},
+            "/api/v1/activities/{activity_id}": {
+                "get": {"operationId": "readActivity", **SIGNED_IN},
+                "patch": {"operationId": "correctActivity", **SIGNED_IN},
+                "delete": {"operationId": "deleteActivity", **SIGNED_IN},
+            },
+            "/api/v1/activities/{activity_id}/events": {"get": {"operationId": "watchActivity", **SIGNED_IN}},
+            "/api/v1/activities/{activity_id}/death": {
+                "get": {"operationId": "die", **SIGNED_IN},
+                "post": {"operationId": "dieOnce", **SIGNED_IN},
+            },
+            "/api/v1/imports": {"post": {"operationId": "importArchive", **SIGNED_IN}},
+            "/calendar/{secret}.ics": {"get": {"operationId": "readCalendar"}},
+        }
+    },
+}
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Door:
+    """A running door. `ask` makes one request on a connection of its own."""
+
+    settings: DoorSettings
+    log: Path
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        port: int | None = None,
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.settings.port, timeout=20)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+
+    def send(self, raw: bytes) -> bytes:
+        """Send bytes as they are, and return all that comes back."""
+        with socket.create_connection(("127.0.0.1", self.settings.port), timeout=20) as connection:
+            connection.sendall(raw)
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    def logged(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith('{"event"')]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(holds: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+    until = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < until, f"waited {timeout_s} s in vain until {what}"
+        time.sleep(0.05)
+
+
+def answers(port: int, path: str = "/__lbheartbeat__") -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def nginx(pytestconfig: pytest.Config) -> str:
+    """The nginx of this machine, with Lua."""
+    found = shutil.which("nginx") or shutil.which("openresty") or ("/usr/sbin/nginx" * Path("/usr/sbin/nginx").exists())
+    if not found:
+        missing(pytestconfig, "nginx with Lua: apt-get install nginx libnginx-mod-http-lua lua-cjson")
+    return found
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """A folder whose path leaves room for the names of Unix sockets (108 bytes in all)."""
+    folder = Path(tempfile.mkdtemp(prefix="rnl-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def open_door(nginx: str, run: Path, **changes: Any) -> Iterator[Door]:
+    """nginx and a worker of each service, until the block ends."""
+    run.mkdir(parents=True)
+    settings = DoorSettings(
+        run=run, **{"port": free_port(), "internal_port": free_port(), "workers": "2", "rate": 5000, "burst": 5000, **changes}
+    )
+    configuration = render(settings, nginx, DOCUMENTS)
+    door = Door(settings, run / "log")
+    try:
+        for service in DOCUMENTS:
+            paths = ["--path", str(settings.socket(service)), "--internal-path", str(settings.internal_socket(service))]
+            door.processes.append(subprocess.Popen([sys.executable, str(STAND_IN), service, *paths]))
+        with door.log.open("wb") as log:
+            door.processes.append(
+                subprocess.Popen([nginx, "-e", "stderr", "-p", str(run), "-c", str(configuration)], stdout=log, stderr=log)
+            )
+        wait_until(lambda: answers(settings.port), "the door opens")
+        yield door
+    finally:
+        for process in door.processes:
+            process.terminate()
+        for process in door.processes:
+            process.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def door(nginx: str, short_folder: Path) -> Iterator[Door]:
+    with open_door(nginx, short_folder / "door", credentials_rate=1000, credentials_burst=1000) as opened:
+        yield opened

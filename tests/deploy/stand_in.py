@@ -1,0 +1,122 @@
+"""A service small enough to know by heart, started as Circus starts ours: `stand_in.py NAME --fd N --internal-fd N`.
+
+It tells what reached it, so that tests see what the door did to a request. SIGTERM: no new connections, finish, leave.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_unix_socket
+from tornado.web import Application, RequestHandler
+
+UNDER_WAY = 0
+
+
+class Echo(RequestHandler):
+    SUPPORTED_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+    def initialize(self, name):
+        self.name = name
+
+    def prepare(self):
+        global UNDER_WAY
+        UNDER_WAY += 1
+
+    def on_finish(self):
+        global UNDER_WAY
+        UNDER_WAY -= 1
+
+    async def answer(self, *_):
+        await asyncio.sleep(float(self.get_query_argument("sleep_s", "0")))
+        self.set_header("ETag", '"1-json"')
+        self.write(
+            {
+                "service": self.name,
+                "pid": os.getpid(),
+                "method": self.request.method,
+                "uri": self.request.uri,
+                "headers": dict(self.request.headers.get_all()),
+                "body_bytes": len(self.request.body),
+                "filling": "x" * int(self.get_query_argument("fill", "0")),
+            }
+        )
+
+    get = head = post = put = patch = delete = options = answer
+
+
+class Stream(Echo):
+    async def get(self, *_):
+        self.set_header("Content-Type", "text/event-stream")
+        self.set_header("X-Accel-Buffering", "no")
+        for number in range(3):
+            self.write(f"id: {number}\ndata: {{}}\n\n")
+            await self.flush()
+            await asyncio.sleep(0.4)
+
+
+class Page(RequestHandler):
+    def get(self):
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.write("<!doctype html><title>Runnerly</title>")
+
+
+class Heartbeat(RequestHandler):
+    def get(self):
+        self.write({"status": "ok"})
+
+
+class Die(RequestHandler):
+    """Ends its process in the middle of the answer, the way `kill -9` does."""
+
+    async def get(self, *_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    post = get
+
+
+async def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    for option in ("--fd", "--internal-fd"):
+        parser.add_argument(option, type=int)
+    for option in ("--path", "--internal-path"):
+        parser.add_argument(option)
+    given = parser.parse_args()
+    application = Application(
+        [
+            ("/__l?b?heartbeat__", Heartbeat),
+            ("/", Page),
+            ("/api/v1/.*/events", Stream, {"name": given.name}),
+            ("/api/v1/.*/death", Die),
+            (".*", Echo, {"name": given.name}),
+        ]
+    )
+    server = HTTPServer(application, xheaders=True, max_body_size=3 * 1024**3)
+    for fd, path in ((given.fd, given.path), (given.internal_fd, given.internal_path)):
+        if fd is not None:
+            listening = socket.socket(fileno=fd)
+            listening.setblocking(False)
+            server.add_socket(listening)
+        elif path:
+            server.add_socket(bind_unix_socket(path))
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await stop.wait()
+    server.stop()
+    quiet_since = None
+    loop = asyncio.get_running_loop()
+    while quiet_since is None or loop.time() - quiet_since < 0.3:
+        await asyncio.sleep(0.02)
+        quiet_since = None if UNDER_WAY else (quiet_since or loop.time())
+    await server.close_all_connections()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    sys.exit(0)
