@@ -1,1 +1,1 @@
-"""The door: nginx with Lua in front of the services. `render` writes its configuration from the committed OpenAPI documents."""
+"""The door: nginx with Lua in front of the services, configured from the committed OpenAPI documents by `render`."""

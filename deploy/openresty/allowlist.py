@@ -16,14 +16,14 @@ ARCHIVES = "/api/v1/imports"
 
 
 class Call(Struct, frozen=True):
-    """One method of one path. `klass` says which limits count it: `any`, or `credentials` where a guess could be tried."""
+    """One method of one path. `klass` names the limits that count it: `any`, or `credentials` where one could guess."""
 
     operation: str
     klass: str = "any"
 
 
 class Route(Struct, frozen=True):
-    """One path template, the service behind it and the calls it takes. `body_limit` is in bytes; None is the usual one."""
+    """One path template, the service behind it and the calls it takes. `body_limit` is in bytes, None the usual one."""
 
     path: str
     service: str

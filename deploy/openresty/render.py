@@ -5,6 +5,7 @@ Everything is derived at start from the committed OpenAPI documents and the envi
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -30,12 +31,14 @@ def render(settings: DoorSettings, nginx: str, documents: Mapping[str, Mapping[s
         "run": settings.run,
         "lua": HERE,
         "modules": modules_of(nginx),
-        "workers": settings.workers,
+        # Started by root, nginx would let its workers fall to a user who can't reach the services' sockets.
+        "user": "user root root;" if os.geteuid() == 0 else "",
+        "workers": settings.door_workers,
         "listen": f"{settings.host}:{settings.port}",
         "internal_port": settings.internal_port,
-        "connections": _share(settings.connections, settings.nodes),
+        "connections": settings.share(settings.door_connections),
         "scheme": "https" if settings.is_https else "http",
-        "trusted_proxies": _trusted(settings.trusted_proxies),
+        "trusted_proxies": _trusted(settings.trusted_proxies.replace(",", " ").split()),
         "large_bodies": _large_bodies(routes, settings.run),
         "upstreams": _upstreams(services, settings),
         "services_pattern": "|".join(services),
@@ -61,12 +64,7 @@ def modules_of(nginx: str) -> str:
     return "\n".join(f"load_module {folder / name};" for name in MODULES)
 
 
-def _share(number: int, nodes: int) -> int:
-    """One node's share of a limit: nodes count apart."""
-    return max(1, number // nodes)
-
-
-def _trusted(proxies: tuple[str, ...]) -> str:
+def _trusted(proxies: list[str]) -> str:
     """Load balancers in front of us, whose word on the client's address counts; nobody's where none is named."""
     if not proxies:
         return ""
@@ -95,11 +93,8 @@ def _for_lua(settings: DoorSettings, routes: list[Route], services: list[str]) -
         "services": services,
         "sockets": {service: f"unix:{settings.socket(service)}" for service in services},
         "limits": {
-            "any": {"rate": settings.rate / settings.nodes, "burst": _share(settings.burst, settings.nodes)},
-            "credentials": {
-                "rate": settings.credentials_rate / settings.nodes,
-                "burst": _share(settings.credentials_burst, settings.nodes),
-            },
+            "any": _limit(settings, settings.door_rate, settings.door_burst),
+            "credentials": _limit(settings, settings.door_credentials_rate, settings.door_credentials_burst),
         },
         "problems": {kind.kind: _problem(kind) for kind in problems.STATUS},
         "routes": [
@@ -114,6 +109,10 @@ def _for_lua(settings: DoorSettings, routes: list[Route], services: list[str]) -
             for route in routes
         ],
     }
+
+
+def _limit(settings: DoorSettings, rate: float, burst: int) -> dict[str, float]:
+    return {"rate": rate / settings.door_nodes, "burst": settings.share(burst)}
 
 
 def _problem(kind: type[problems.Problem]) -> dict[str, Any]:

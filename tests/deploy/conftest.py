@@ -7,11 +7,9 @@ import http.client
 import json
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import pytest
 from deploy.openresty.render import render
 from deploy.openresty.settings import DoorSettings
 from tests.support.missing import missing
+from tests.support.processes import Child, free_port, wait_until
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 SIGNED_IN = {"security": [{"bearer": []}]}
@@ -72,7 +71,7 @@ class Door:
 
     settings: DoorSettings
     log: Path
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    workers: dict[str, Child] = field(default_factory=dict)
 
     def ask(
         self,
@@ -96,20 +95,7 @@ class Door:
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
     def logged(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith('{"event"')]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until(holds: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < until, f"waited {timeout_s} s in vain until {what}"
-        time.sleep(0.05)
+        return [json.loads(line) for line in self.log.read_text("latin-1").splitlines() if line.startswith('{"event"')]
 
 
 def answers(port: int, path: str = "/__lbheartbeat__") -> bool:
@@ -141,31 +127,27 @@ def short_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def open_door(nginx: str, run: Path, **changes: Any) -> Iterator[Door]:
-    """nginx and a worker of each service, until the block ends."""
+    """Nginx and a worker of each service, until the block ends."""
     run.mkdir(parents=True)
+    ports = {"port": free_port(), "internal_port": free_port()}
     settings = DoorSettings(
-        run=run, **{"port": free_port(), "internal_port": free_port(), "workers": "2", "rate": 5000, "burst": 5000, **changes}
+        **{**ports, "run": run, "door_workers": "2", "door_rate": 5000, "door_burst": 5000, **changes}
     )
     configuration = render(settings, nginx, DOCUMENTS)
     door = Door(settings, run / "log")
+    server = Child([nginx, "-e", "stderr", "-p", str(run), "-c", str(configuration)], log=door.log)
     try:
         for service in DOCUMENTS:
             paths = ["--path", str(settings.socket(service)), "--internal-path", str(settings.internal_socket(service))]
-            door.processes.append(subprocess.Popen([sys.executable, str(STAND_IN), service, *paths]))
-        with door.log.open("wb") as log:
-            door.processes.append(
-                subprocess.Popen([nginx, "-e", "stderr", "-p", str(run), "-c", str(configuration)], stdout=log, stderr=log)
-            )
-        wait_until(lambda: answers(settings.port), "the door opens")
+            door.workers[service] = Child([sys.executable, str(STAND_IN), service, *paths], log=run / f"{service}.log")
+        wait_until(lambda: answers(settings.port), within_s=20, what="the door's opening")
         yield door
     finally:
-        for process in door.processes:
-            process.terminate()
-        for process in door.processes:
-            process.wait(timeout=10)
+        for child in (server, *door.workers.values()):
+            child.kill()
 
 
 @pytest.fixture(scope="module")
 def door(nginx: str, short_folder: Path) -> Iterator[Door]:
-    with open_door(nginx, short_folder / "door", credentials_rate=1000, credentials_burst=1000) as opened:
+    with open_door(nginx, short_folder / "door", door_credentials_rate=1000, door_credentials_burst=1000) as opened:
         yield opened

@@ -5,7 +5,6 @@ It tells what reached it, so that tests see what the door did to a request. SIGT
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -15,7 +14,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
 from tornado.web import Application, RequestHandler
 
-UNDER_WAY = 0
+UNDER_WAY = set()
 
 
 class Echo(RequestHandler):
@@ -25,12 +24,10 @@ class Echo(RequestHandler):
         self.name = name
 
     def prepare(self):
-        global UNDER_WAY
-        UNDER_WAY += 1
+        UNDER_WAY.add(self)
 
     def on_finish(self):
-        global UNDER_WAY
-        UNDER_WAY -= 1
+        UNDER_WAY.discard(self)
 
     async def answer(self, *_):
         await asyncio.sleep(float(self.get_query_argument("sleep_s", "0")))

@@ -13,7 +13,8 @@ import pytest
 
 from deploy.openresty.allowlist import routes_of
 from services.chassis import problems
-from tests.deploy.conftest import Answer, Door, open_door, wait_until
+from tests.deploy.conftest import Answer, Door, open_door
+from tests.support.processes import wait_until
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -66,7 +67,6 @@ def test_a_parameter_may_be_any_one_segment_even_encoded(door: Door) -> None:
         "/api/v1/activities/%2e%2e",
         "/api/v1//activities",
         "//api/v1/activities",
-        "/api/v1/activities/%00",
         "/__door__/health/activities/__lbheartbeat__",
         "/to_services.conf",
     ],
@@ -127,7 +127,7 @@ def test_a_body_over_the_limit_of_its_call_is_refused_before_it_is_read(door: Do
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {limit + 1}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", door.settings.port), timeout=5) as connection:
         connection.sendall(head)
-        answer = connection.recv(65536)
+        answer = connection.makefile("rb").read1()
     assert b" 413 " in answer.split(b"\r\n")[0]
     assert json.loads(answer.split(b"\r\n\r\n")[1])["type"] == problems.type_of(problems.TooLarge)
 
@@ -148,7 +148,7 @@ def test_a_chunked_body_is_limited_too(door: Door) -> None:
 def test_a_client_over_its_rate_is_told_when_to_come_back_and_others_are_not_hindered(
     nginx: str, short_folder: Path
 ) -> None:
-    with open_door(nginx, short_folder / "rate", rate=2, burst=5, trusted_proxies=("127.0.0.1",)) as limited:
+    with open_door(nginx, short_folder / "rate", door_rate=2, door_burst=5, trusted_proxies="127.0.0.1") as limited:
         first, second = {"X-Forwarded-For": "203.0.113.7"}, {"X-Forwarded-For": "203.0.113.8"}
         statuses = [limited.ask("GET", "/api/v1/activities", headers=first).status for _ in range(10)]
         assert statuses[:5] == [200] * 5
@@ -161,18 +161,18 @@ def test_a_client_over_its_rate_is_told_when_to_come_back_and_others_are_not_hin
 
 
 def test_where_passwords_are_tried_the_rate_is_tighter(nginx: str, short_folder: Path) -> None:
-    with open_door(nginx, short_folder / "guess", credentials_rate=1, credentials_burst=3) as limited:
+    with open_door(nginx, short_folder / "guess", door_credentials_rate=1, door_credentials_burst=3) as limited:
         assert [limited.ask("POST", "/api/v1/sessions", b"{}").status for _ in range(4)] == [200, 200, 200, 429]
         assert limited.ask("GET", "/api/v1/activities").status == 200
 
 
 def test_each_of_several_nodes_takes_its_share(nginx: str, short_folder: Path) -> None:
-    with open_door(nginx, short_folder / "nodes", rate=2, burst=12, nodes=4) as limited:
+    with open_door(nginx, short_folder / "nodes", door_rate=2, door_burst=12, door_nodes=4) as limited:
         assert [limited.ask("GET", "/api/v1/activities").status for _ in range(4)] == [200, 200, 200, 429]
 
 
 def test_a_client_may_not_hold_too_many_requests_open(nginx: str, short_folder: Path) -> None:
-    with open_door(nginx, short_folder / "many", connections=2) as limited:
+    with open_door(nginx, short_folder / "many", door_connections=2) as limited:
         held = [socket.create_connection(("127.0.0.1", limited.settings.port)) for _ in range(2)]
         try:
             for connection in held:
@@ -209,7 +209,8 @@ def test_a_trace_is_carried_on(door: Door) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [None, "", "nonsense", TRACE.upper(), "00-" + "0" * 32 + "-00f067aa0ba902b7-01", TRACE + "-more", "01" + TRACE[2:]]
+    "wrong",
+    [None, "", "nonsense", TRACE.upper(), "00-" + "0" * 32 + "-00f067aa0ba902b7-01", TRACE + "-more", "01" + TRACE[2:]],
 )
 def test_an_absent_or_malformed_trace_is_replaced(door: Door, wrong: str | None) -> None:
     headers = {} if wrong is None else {"traceparent": wrong}
@@ -262,6 +263,7 @@ def test_events_come_as_they_are_sent(door: Door) -> None:
         (b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 70000 + b"\r\n\r\n", 400),
         (b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\n\r\n", 405),
+        (b"GET /api/v1/activities/%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (b"GET /api/v1/%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     ],
 )
@@ -277,13 +279,12 @@ def test_the_access_log_tells_routes_and_networks_not_paths_and_people(door: Doo
     def line():
         return next((line for line in reversed(door.logged()) if line["operation"] == "readCalendar"), None)
 
-    wait_until(lambda: line() is not None, "the request is logged")
+    wait_until(lambda: line() is not None, within_s=5, what="the line in the log")
     logged = line()
     assert logged is not None
     assert (logged["route"], logged["to"], logged["status"]) == ("/calendar/{secret}.ics", "activities", 200)
     assert (logged["trace_id"], logged["network"]) == (TRACE[3:35], "127.0.0.0")
-    assert "very-secret" not in door.log.read_text()
-    assert "hidden" not in door.log.read_text()
+    assert not {"very-secret", "hidden"} & set(re.findall(r"[\w-]+", door.log.read_text("latin-1")))
 
 
 # -- when a service is not well
@@ -296,10 +297,11 @@ def test_health_passes_through_to_a_worker_of_each_service(door: Door) -> None:
         assert set(answer.json["services"]) == {"accounts", "activities"}
 
 
-def test_a_service_that_is_gone_is_a_503_with_retry_after_and_shows_in_the_health(nginx: str, short_folder: Path) -> None:
+def test_a_service_that_is_gone_is_a_503_with_retry_after_and_shows_in_the_health(
+    nginx: str, short_folder: Path
+) -> None:
     with open_door(nginx, short_folder / "gone") as half:
-        half.processes[0].kill()
-        half.processes[0].wait()
+        half.workers["accounts"].kill()
         assert_problem(half.ask("POST", "/api/v1/sessions", b"{}"), problems.Unavailable)
         health = half.ask("GET", "/__lbheartbeat__")
         assert (health.status, health.json["status"]) == (503, "error")
@@ -308,12 +310,16 @@ def test_a_service_that_is_gone_is_a_503_with_retry_after_and_shows_in_the_healt
 
 def test_a_worker_killed_in_the_middle_is_tried_again_only_where_that_is_safe(nginx: str, short_folder: Path) -> None:
     """A GET and a POST with a key are sent again (and find nobody left here); a bare POST is sent once."""
+
+    def of_death(line: dict[str, str]) -> bool:
+        return line["route"].endswith("/death")
+
     path = "/api/v1/activities/1/death"
     for number, (method, headers, tries) in enumerate(
         [("GET", {}, 3), ("POST", {"Idempotency-Key": "k"}, 3), ("POST", {}, 1)]
     ):
         with open_door(nginx, short_folder / f"death{number}") as dying:
             assert_problem(dying.ask(method, path, headers=headers), problems.Unavailable)
-            wait_until(lambda dying=dying: bool(dying.logged()), "the request is logged")  # type: ignore[misc]
-            tried = next(line for line in dying.logged() if line["route"].endswith("/death"))
+            wait_until(lambda: any(map(of_death, dying.logged())), within_s=5, what="the line")
+            tried = next(filter(of_death, dying.logged()))
             assert len(tried["tries"].split(",")) == tries, (method, headers)

@@ -29,7 +29,19 @@ local DETAIL_OF_STATUS = {
 -- The address as it was sent, without its query: queries carry tokens.
 local function instance()
     local uri = ngx.var.request_uri
-    return uri and uri:match("^([^?]*)"):sub(1, 200) or ""
+    return uri and uri:match("^([^?]*)"):sub(1, 200) or "/"
+end
+
+local function document_of(known, detail)
+    local encoded = cjson.encode({
+        type = known.type,
+        title = known.title,
+        status = known.status,
+        detail = detail or known.title,
+        instance = instance(),
+    })
+    -- Debian's cjson can't tell an empty list from an empty object.
+    return encoded:gsub("\\/", "/"):sub(1, -2) .. ',"errors":[]}'
 end
 
 -- Answer with a problem of this kind and end the request. `options`: detail, retry_after_s, headers.
@@ -45,16 +57,10 @@ function _M.answer(kind, options)
     if known.status == 429 or known.status == 503 then
         ngx.header["Retry-After"] = math.max(1, math.ceil(options.retry_after_s or RETRY_AFTER_S))
     end
+    local document = document_of(known, options.detail)
+    ngx.header["Content-Length"] = #document
     if ngx.req.get_method() ~= "HEAD" then
-        local document = cjson.encode({
-            type = known.type,
-            title = known.title,
-            status = known.status,
-            detail = options.detail or known.title,
-            instance = instance(),
-        })
-        -- Debian's cjson can't tell an empty list from an empty object.
-        ngx.print(document:sub(1, -2), ',"errors":[]}')
+        ngx.print(document)
     end
     return ngx.exit(known.status)
 end
