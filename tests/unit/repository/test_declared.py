@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
-OURS = {"services", "tests", "scripts", "loadtests"}
+OURS = {"deploy", "services", "tests", "scripts", "loadtests"}
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NOT_SUITES = {"support", "__pycache__", "data"}
 
