@@ -62,15 +62,15 @@ class Graylog:
     def __init__(self, url: str, *, host: str | None = None) -> None:
         self._host = host or socket.gethostname()
         address = Address.parse(url)
-        self._send: Callable[[Sequence[Mapping[str, Any]]], None]
-        if address.scheme == "udp":
-            self._send = Datagrams(address.host, address.port).send_all
-        else:
-            self._send = Stream(address).send_all
+        self._sender = Datagrams(address.host, address.port) if address.scheme == "udp" else Stream(address)
 
     def write(self, records: Sequence[Record]) -> None:
         """Send them; raises `OSError` where Graylog can't be reached, and then some may have arrived all the same."""
-        self._send([as_gelf(record, self._host) for record in records])
+        self._sender.send_all([as_gelf(record, self._host) for record in records])
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sender.close()
 
 
 class Datagrams(graypy.GELFUDPHandler):  # type: ignore[misc]  # graypy has no types

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from services.chassis.catalogue import RESERVED_FIELDS, LogCatalogue
-from services.chassis.scrubbing import MAX_EXCEPTION, scrub, scrub_text
+from services.chassis.scrubbing import MAX_EXCEPTION, cut, scrub, scrub_text
 
 
 class RequestRecord(Struct, frozen=True, gc=False):
@@ -113,10 +113,7 @@ class Cleaner:
 def exception_text(error: BaseException) -> str:
     """The traceback of an exception and of its causes, scrubbed. The end, which says what it was, survives a cut."""
     lines = traceback.TracebackException.from_exception(error, limit=40, compact=True).format()
-    text = "".join(lines).rstrip()
-    if len(text) > MAX_EXCEPTION:
-        text = text[: MAX_EXCEPTION // 2] + "\n... [cut]\n" + text[-MAX_EXCEPTION // 2 :]
-    return scrub_text(text, at_most=2 * MAX_EXCEPTION)
+    return scrub_text(cut("".join(lines).rstrip(), MAX_EXCEPTION, keep_end=True), at_most=2 * MAX_EXCEPTION)
 
 
 def encode(document: Any) -> bytes:

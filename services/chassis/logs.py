@@ -14,8 +14,8 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import structlog
 from msgspec import Struct
@@ -30,7 +30,6 @@ __all__ = ["Logger", "Logs", "RequestRecord", "UndeclaredEvent", "configure_logg
 
 Logger: TypeAlias = FilteringBoundLogger
 Queued: TypeAlias = tuple[float, RequestRecord] | RawRecord
-Write: TypeAlias = Callable[[Sequence[Record]], None]
 
 STDOUT = 1
 COMPLAIN_EVERY_S = 10.0
@@ -43,6 +42,16 @@ SILENCED = ("tornado.access", "aiohttp.access")
 
 class UndeclaredEvent(LookupError):
     """The code logs an event, a level or a field that `monitoring/logs.yaml` does not declare."""
+
+
+class Way(Protocol):
+    """A way out of the process. It may block; it raises `OSError` where trying again may help."""
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Write them all."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
 
 
 class LaneState(Struct, frozen=True):
@@ -63,18 +72,18 @@ def configure_logging(
     catalogue: LogCatalogue,
     strict: bool | None = None,
     stdout: int | None = STDOUT,
-    also: Sequence[tuple[str, Write]] = (),
+    also: Mapping[str, Way] | None = None,
 ) -> Logs:
     """Start logging for this process, the libraries' `logging` included; the one who calls it closes it, last of all.
 
     `service` names the process; `stdout` is a file descriptor; `also` are further ways out (tests look there). Raises
     `ValueError` for a `gelf_url` or `level` that can't be used.
     """
-    ways: list[tuple[str, Write]] = [*also]
+    ways: dict[str, Way] = dict(also or {})
     if stdout is not None:
-        ways.append(("stdout", Lines(stdout).write))
+        ways["stdout"] = Lines(stdout)
     if gelf_url:
-        ways.append(("graylog", gelf.Graylog(gelf_url).write))
+        ways["graylog"] = gelf.Graylog(gelf_url)
     cleaner = Cleaner(catalogue, person_key, {"service": service, "environment": environment, "pid": os.getpid()})
     logs = Logs(cleaner, catalogue, ways, level=level, strict=environment != "production" if strict is None else strict)
     logs.listen_to_libraries()
@@ -85,7 +94,7 @@ class Logs:
     """The way of a record: queued by `emit` or `request`, cleaned by one thread, written by one thread for each way out."""
 
     def __init__(
-        self, cleaner: Cleaner, catalogue: LogCatalogue, ways: Sequence[tuple[str, Write]], *, level: str, strict: bool
+        self, cleaner: Cleaner, catalogue: LogCatalogue, ways: Mapping[str, Way], *, level: str, strict: bool
     ) -> None:
         self._level = _level_number(level)
         self._wrapper = structlog.make_filtering_bound_logger(self._level)
@@ -98,7 +107,8 @@ class Logs:
         self._told_at = 0.0
         self._closed = False
         self._bridge: LibraryHandler | None = None
-        self._ways = [Lane(name, write, pause_s=1.0, on_trouble=self._on_trouble) for name, write in ways]
+        self._outs = tuple(ways.values())
+        self._ways = [Lane(name, way.write, pause_s=1.0, on_trouble=self._on_trouble) for name, way in ways.items()]
         self._intake: Lane[Queued] = Lane("intake", self._clean)
 
     def get_logger(self, service: str) -> Logger:
@@ -150,6 +160,8 @@ class Logs:
         self._complain()
         for lane in self._ways:
             left += lane.close(max(0.0, deadline - time.monotonic()))
+        for way in self._outs:
+            way.close()
         return left
 
     def listen_to_libraries(self) -> None:
@@ -282,6 +294,9 @@ class Lines:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:  # somebody who shares the pipe made it non-blocking
                 select.select([], [self._descriptor], [])
+
+    def close(self) -> None:
+        """Nothing: whoever opened the descriptor closes it."""
 
 
 def _fields_of(event: EventSpec, catalogue: LogCatalogue) -> frozenset[str]:

@@ -21,7 +21,7 @@ from uuid import UUID
 
 SECRET, PERSONAL = "[secret]", "[personal]"
 MAX_DEPTH, MAX_ITEMS, MAX_TEXT = 6, 100, 8_000
-MAX_EXCEPTION = 64_000
+MAX_EXCEPTION = 16_000
 
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 SECRET_WORDS = frozenset(
@@ -90,8 +90,8 @@ def scrub(name: str, value: Any, *, personal_allowed: bool = False) -> Any:
 
 def scrub_text(text: str, *, personal_allowed: bool = False, at_most: int = MAX_TEXT) -> str:
     """A text without anything that has the shape of a secret, nor (unless allowed) of personal data."""
-    # Cut first, so that the cost is bounded; what a cut leaves of a secret still has its beginning and is caught by it
-    text = text[:at_most] + "... [cut]" if len(text) > at_most else text
+    # Cut first, so that the cost is bounded: a pattern holds the interpreter, and with it every request
+    text = cut(text, at_most)
     if PLAIN.fullmatch(text):
         return text
     text = PEM.sub(SECRET, text)
@@ -101,6 +101,19 @@ def scrub_text(text: str, *, personal_allowed: bool = False, at_most: int = MAX_
     text = NAMED_SECRET.sub(rf"\1{SECRET}", text)
     text = JWT.sub(SECRET, text)
     return text if personal_allowed else _without_people(text)
+
+
+def cut(text: str, at_most: int, *, keep_end: bool = False) -> str:
+    """At most so much of a text, from its beginning (and its end).
+
+    Half a word could be half a secret, without the rest that tells it is one: what a cut leaves of a word goes too.
+    """
+    if len(text) <= at_most:
+        return text
+    if keep_end:
+        half = at_most // 2
+        return f"{cut(text, half)} {text[-half:].partition(' ')[2]}"
+    return f"{text[:at_most].rpartition(' ')[0]} [cut]"
 
 
 def is_secret(name: str) -> bool:
