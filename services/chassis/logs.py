@@ -34,6 +34,7 @@ Queued: TypeAlias = tuple[float, RequestRecord] | RawRecord
 STDOUT = 1
 COMPLAIN_EVERY_S = 10.0
 FLUSH_S = 3.0
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 ANY_LEVEL = "any"
 LIBRARY_EVENT = "library.log"
 # Tornado's own access log says what http.request says
@@ -313,7 +314,6 @@ def _error_of(exc_info: Any) -> BaseException | None:
 
 
 def _level_number(level: str) -> int:
-    try:
-        return logging.getLevelNamesMapping()[level.upper()]
-    except KeyError:
-        raise ValueError(f"The log level must be debug, info, warning, error or critical, not {level}") from None
+    if level.lower() not in LEVELS:
+        raise ValueError(f"The log level must be {', '.join(LEVELS)}, not {level}")
+    return LEVELS[level.lower()]
