@@ -24,27 +24,27 @@ class Requests:
     """How many requests a process is working on, and whether it is draining."""
 
     def __init__(self) -> None:
-        self._running = 0
+        self.running = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = asyncio.Event()
 
     def began(self) -> None:
         """One more."""
-        self._running += 1
+        self.running += 1
         self._idle.clear()
 
     def ended(self) -> None:
         """One less."""
-        self._running -= 1
-        if self._running == 0:
+        self.running -= 1
+        if self.running == 0:
             self._idle.set()
 
     async def finish(self, grace_s: float) -> int:
         """Wait until none is left, at the most `grace_s` seconds; return how many are."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), grace_s)
-        return self._running
+        return self.running
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,213 @@
+"""The OpenAPI 3.1 document of a service, made from the same declarations that serve it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from msgspec import NODEFAULT, Struct
+
+from services.chassis import negotiation
+from services.chassis.answers import EventStream, File, Stream
+from services.chassis.endpoint import Route
+from services.chassis.idempotency import HEADER, InFlight, KeyReused
+from services.chassis.operations import Operation
+from services.chassis.problems import (
+    MEDIA_TYPE,
+    FieldError,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotAcceptable,
+    NotFound,
+    Problem,
+    TooLarge,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMedia,
+    status_of,
+)
+from services.chassis.scopes import SCOPES
+
+REF = "#/components/schemas/{name}"
+STRING = {"type": "string"}
+BINARY = {"type": "string", "format": "binary"}
+
+
+class ProblemDocument(Struct, frozen=True):
+    """What is wrong, as RFC 9457 has it; `errors` names the fields that are."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[FieldError]
+
+
+def document(name: str, summary: str, version: str, routes: Iterable[Route]) -> dict[str, Any]:
+    """The OpenAPI document of the service of this name."""
+    listed = list(routes)
+    types = list(_types(listed))
+    _, components = msgspec.json.schema_components(types, ref_template=REF)
+    schemas = _Schemas(types)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"Runnerly: {name}",
+            "description": summary,
+            "version": version,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": summary}],
+        "paths": {route.path: dict(_path_item(name, route, schemas)) for route in listed},
+        "components": {
+            "schemas": {key: components[key] for key in sorted(components)},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "runnerly_access"},
+            },
+        },
+    }
+
+
+class _Schemas:
+    """The JSON schema of every type that some operation takes or gives."""
+
+    def __init__(self, types: list[Any]) -> None:
+        schemas, _ = msgspec.json.schema_components(types, ref_template=REF)
+        self._known = list(zip(types, schemas, strict=True))
+
+    def of(self, type_: Any) -> dict[str, Any]:
+        return next(schema for known, schema in self._known if known == type_)
+
+
+def _types(routes: list[Route]) -> Iterator[Any]:
+    yield ProblemDocument
+    for route in routes:
+        for plan in route.endpoint.operations.values():
+            yield from (type_ for type_ in (plan.body, plan.form) if type_ is not None)
+            if plan.has_value and plan.returns is not type(None):
+                yield plan.returns
+            if plan.query is not None:
+                yield from _field_types(plan.query)
+
+
+def _field_types(query: type[Struct]) -> Iterator[Any]:
+    yield from (field.type for field in msgspec.structs.fields(query))
+
+
+def _path_item(tag: str, route: Route, schemas: _Schemas) -> Iterator[tuple[str, Any]]:
+    for method, plan in route.endpoint.operations.items():
+        yield method.lower(), _operation(tag, method, plan, schemas)
+
+
+def _operation(tag: str, method: str, plan: Operation, schemas: _Schemas) -> dict[str, Any]:
+    described: dict[str, Any] = {"operationId": plan.id, "tags": [tag], "summary": plan.summary}
+    if plan.description:
+        described["description"] = plan.description
+    if parameters := [*_path_parameters(plan), *_query_parameters(plan, schemas), *_headers(method, plan)]:
+        described["parameters"] = parameters
+    if plan.takes_body:
+        described["requestBody"] = {"required": True, "content": _request_content(plan, schemas)}
+    described["responses"] = _responses(method, plan, schemas)
+    if plan.scope is None:
+        described["security"] = []
+    else:
+        described["security"] = [{"bearer": [plan.scope]}, {"session": [plan.scope]}]
+        described["x-scope"] = {"name": plan.scope, "means": SCOPES[plan.scope]}
+    return described
+
+
+def _path_parameters(plan: Operation) -> Iterator[dict[str, Any]]:
+    for name in plan.path:
+        yield {"name": name, "in": "path", "required": True, "schema": STRING}
+
+
+def _query_parameters(plan: Operation, schemas: _Schemas) -> Iterator[dict[str, Any]]:
+    if plan.upload:
+        yield {"name": "filename", "in": "query", "required": False, "schema": STRING}
+    if plan.query is None:
+        return
+    for field in msgspec.structs.fields(plan.query):
+        required = field.default is NODEFAULT and field.default_factory is NODEFAULT
+        schema = _without_null(dict(schemas.of(field.type)))
+        parameter = {"name": field.encode_name, "in": "query", "required": required, "schema": schema}
+        if "description" in schema:
+            parameter["description"] = schema.pop("description")
+        if not required and isinstance(field.default, str | int | float):
+            schema["default"] = field.default
+        yield parameter
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A query parameter is given or left out; it is never null."""
+    if "anyOf" not in schema:
+        return schema
+    choices = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
+    if len(choices) != 1:
+        return {**schema, "anyOf": choices}
+    return {**{key: value for key, value in schema.items() if key != "anyOf"}, **choices[0]}
+
+
+def _headers(method: str, plan: Operation) -> Iterator[dict[str, Any]]:
+    if plan.once:
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
+        yield {"name": HEADER, "in": "header", "required": plan.key_required, "schema": schema}
+    if method == "GET" and plan.has_value:
+        yield {"name": "If-None-Match", "in": "header", "required": False, "schema": STRING}
+
+
+def _request_content(plan: Operation, schemas: _Schemas) -> dict[str, Any]:
+    if plan.upload:
+        form = {"type": "object", "required": ["file"], "properties": {"file": BINARY}, "additionalProperties": False}
+        return {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": BINARY}}
+    if plan.form is not None:
+        return {"application/x-www-form-urlencoded": {"schema": schemas.of(plan.form)}}
+    return {negotiation.JSON: {"schema": schemas.of(plan.body)}}
+
+
+def _responses(method: str, plan: Operation, schemas: _Schemas) -> dict[str, Any]:
+    responses = {str(plan.status): {"description": HTTPStatus(plan.status).phrase, **_answer_content(plan, schemas)}}
+    if method == "GET" and plan.has_value:
+        responses["304"] = {"description": "You have it already"}
+    by_status: dict[int, list[type[Problem]]] = {}
+    for problem in _problems(plan):
+        by_status.setdefault(int(status_of(problem)), []).append(problem)
+    content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="ProblemDocument")}}}
+    for status, problems in sorted(by_status.items()):
+        titles = "; ".join(dict.fromkeys(problem.title for problem in problems))
+        responses[str(status)] = {"description": titles, "content": content}
+    return responses
+
+
+def _answer_content(plan: Operation, schemas: _Schemas) -> dict[str, Any]:
+    if plan.returns is type(None):
+        return {}
+    if plan.returns is EventStream:
+        return {"content": {"text/event-stream": {"schema": STRING}}}
+    if plan.returns in {File, Stream}:
+        return {"content": {"*/*": {"schema": BINARY}}}
+    schema = {"schema": schemas.of(plan.returns)}
+    return {"content": {negotiation.JSON: schema, negotiation.MSGPACK: schema}}
+
+
+def _problems(plan: Operation) -> Iterator[type[Problem]]:
+    """Everything that can be wrong with a call of this operation: what its declaration names, and what its shape implies."""
+    yield from plan.problems
+    yield Invalid
+    if plan.scope is not None:
+        yield from (Unauthenticated, Forbidden)
+    if plan.path:
+        yield NotFound
+    if plan.has_value:
+        yield NotAcceptable
+    if plan.takes_body:
+        yield from (Malformed, TooLarge, UnsupportedMedia)
+    if plan.once:
+        yield from (Malformed, InFlight, KeyReused)
+    yield from (TooMany, Unavailable, Problem)

@@ -1,0 +1,47 @@
+"""`runnerly migrate`: bring every database to its declared shape. A task of its own, never a worker's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+
+import click
+
+from services.chassis import settings
+from services.chassis.bus import mongo as bus
+from services.chassis.mongo import Mongo
+from services.chassis.service import Service
+from services.chassis.settings import ProcessSettings
+from services.command import street
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(street.NAMES))
+def migrate(names: tuple[str, ...]) -> None:
+    """Create collections, validators and indexes, and run what migrations are due (of NAMES, or of all services).
+
+    Safe to run twice, and while the version before serves.
+    """
+    process = settings.read(ProcessSettings, os.environ)
+    services = [street.service(name) for name in names or street.NAMES]
+    asyncio.run(_migrate(process.mongodb_uri, services))
+
+
+async def _migrate(uri: str, services: Sequence[Service]) -> None:
+    mongo = Mongo(uri)
+    try:
+        await bring_about(mongo, services, say=click.echo)
+    finally:
+        mongo.close()
+
+
+async def bring_about(mongo: Mongo, services: Sequence[Service], *, say: object = None) -> None:
+    """Apply what the services and the bus declare."""
+    await mongo.database(bus.DATABASE).apply(bus.COLLECTIONS)
+    for service in services:
+        if not service.needs_database:
+            continue
+        ran = await mongo.database(service.database).apply(service.all_collections, service.migrations)
+        if callable(say):
+            say(f"{service.name}: {', '.join(ran) if ran else 'up to date'}")
