@@ -9,22 +9,52 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from tornado.routing import AnyMatches, PathMatches, Rule, RuleRouter
-from tornado.web import Application, URLSpec
+import msgspec
+from tornado.routing import AnyMatches, PathMatches, Rule, RuleRouter, URLSpec
+from tornado.web import Application, StaticFileHandler
 
+from services.chassis import problems
 from services.chassis.endpoint import Nowhere, Route
 from services.chassis.service import Check, Service
 from services.chassis.serving import Serving
 
 
+class Assets(StaticFileHandler):
+    """Files as they are; one that is not there is a problem like any other."""
+
+    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002, RUF100 - Tornado's own shape
+        """Let browsers keep a file, and ask whether it is still the one."""
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ARG002, RUF100 - Tornado's own shape
+        """Tell that there is no such file."""
+        self.set_header("Content-Type", problems.MEDIA_TYPE)
+        self.finish(msgspec.json.encode(problems.as_document(problems.NotFound(), self.request.path)))
+
+
 class ServiceApplication(Application):
     """The application of one service."""
 
-    def __init__(self, routes: Iterable[Route], serving: Serving, *, under: str = "", compress: bool = False) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        serving: Serving,
+        *,
+        assets: Mapping[str, Path] | None = None,
+        under: str = "",
+        compress: bool = False,
+    ) -> None:
         arguments = {"serving": serving}
+        folders = [
+            URLSpec(f"{re.escape(under + path)}/(.+)", Assets, {"path": str(folder)})
+            for path, folder in (assets or {}).items()
+        ]
         super().__init__(
-            [URLSpec(re.escape(under) + route.pattern, route.endpoint, arguments) for route in routes],
+            [*(URLSpec(re.escape(under) + route.pattern, route.endpoint, arguments) for route in routes), *folders],
             default_handler_class=Nowhere,
             default_handler_args=arguments,
             compress_response=compress,
@@ -48,7 +78,7 @@ def public_router(mounted: Sequence[Mounted], root: Application, *, compress: bo
     """
     _check_disjoint([(m.service.name, prefix) for m in mounted for prefix in m.service.prefixes])
     rules = [
-        Rule(PathMatches(_under(prefix)), ServiceApplication(m.service.routes, m.public, compress=compress))
+        Rule(PathMatches(_under(prefix)), ServiceApplication(m.service.routes, m.public, assets=m.service.assets, compress=compress))
         for m in mounted
         for prefix in m.service.prefixes
     ]

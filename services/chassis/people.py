@@ -45,7 +45,7 @@ class PeopleOwner(Protocol):
         """Remove it all. It must be safe to call again, after an interruption too."""
 
 
-Forget = Callable[[str], Awaitable[None]]
+Forget = Callable[[str], Awaitable[object]]
 
 
 class Tombstones:

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from tornado.web import Application, StaticFileHandler, URLSpec
+from tornado.routing import URLSpec
+from tornado.web import Application
 
+from services.chassis.application import Assets
 from services.chassis.answers import Answer, File, Items
 from services.chassis.endpoint import Endpoint, Nowhere, Route
 from services.chassis.health import Health, Version, examine
@@ -141,7 +143,9 @@ ROUTES = (
 def root_application(serving: Serving, *, compress: bool) -> Application:
     """The application for whatever is no service's own."""
     arguments = {"serving": serving}
-    assets = URLSpec(r"/api/docs/assets/(swagger-ui[\w.-]+)", StaticFileHandler, {"path": str(files("swagger_ui") / "static")})
+    assets = URLSpec(
+        r"/api/docs/assets/(swagger-ui[\w.-]+)", Assets, {"path": str(files("swagger_ui") / "static")}
+    )
     return Application(
         [*(URLSpec(route.pattern, route.endpoint, arguments) for route in ROUTES), assets],
         default_handler_class=Nowhere,

@@ -32,17 +32,17 @@ from services.chassis.bus.service_bus import ServiceBus
 from services.chassis.bus.transport import Transport
 from services.chassis.health import program_version
 from services.chassis.http_client import HttpClient
-from services.chassis.identity import Identity, read_service_key
 from services.chassis.idempotency import Keys as IdempotencyKeys
+from services.chassis.identity import Identity
 from services.chassis.instruments import Instruments
 from services.chassis.live import EventLog
+from services.chassis.logs import Logger
 from services.chassis.mongo import Mongo
 from services.chassis.operations import GIB, KIB, MIB
 from services.chassis.paging import Cursors
 from services.chassis.people import People, Tombstones
 from services.chassis.root import Process, root_application
 from services.chassis.secrets import Secrets, read_kek
-from services.chassis.logs import Logger
 from services.chassis.service import Built, Chassis, Check, Job, Service
 from services.chassis.serving import Requests, Serving
 from services.chassis.sessions import BrowserSessions
@@ -193,9 +193,7 @@ async def _mount(stack: AsyncExitStack, service: Service, shared: Shared) -> Mou
     return _mounted(service, chassis, built, checks, shared)
 
 
-def _mounted(
-    service: Service, chassis: Chassis, built: Built, checks: Mapping[str, Check], shared: Shared
-) -> Mounted:
+def _mounted(service: Service, chassis: Chassis, built: Built, checks: Mapping[str, Check], shared: Shared) -> Mounted:
     issuer = shared.process.url
     idempotency = IdempotencyKeys(chassis.database) if service.needs_database else None
     public = Serving(
@@ -306,5 +304,5 @@ def bind(port: int, host: str) -> list[socket.socket]:
 def inherit(fd: int) -> socket.socket:
     """The listening socket that Circus handed down as a file descriptor."""
     inherited = socket.socket(fileno=fd)
-    inherited.setblocking(False)  # noqa: FBT003 - the socket's own name for it
+    inherited.setblocking(False)
     return inherited

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -68,8 +69,9 @@ class Chassis:
 class Service:
     """A house, as it declares itself in its `app.py`. Nothing connects at import.
 
-    `prefixes` are the public paths it answers under, disjoint over all services. `routes` are public, `internal_routes` only for
-    services. `collections` and `migrations` are brought about by `runnerly migrate`. `build` is the composition root.
+    `prefixes` are the public paths it answers under, disjoint over all services. `routes` are public, `internal_routes`
+    only for services. `collections` and `migrations` are brought about by `runnerly migrate`. `assets` are folders of files
+    to serve as they are. `build` is the composition root.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Service:
     internal_routes: tuple[Route, ...] = ()
     collections: tuple[CollectionSpec, ...] = ()
     migrations: tuple[Migration, ...] = ()
+    assets: Mapping[str, Path] = field(default_factory=dict)
     needs_database: bool = True
 
     @property

@@ -64,7 +64,7 @@ class Child:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while not await _accepts(port):
-                    await asyncio.sleep(LOOK_S)
+                    await asyncio.sleep(LOOK_S)  # noqa: ASYNC110 - another process opens the port: nothing to wait on
                 return
         raise WrongSetting(f"The {self.name} did not start within {within_s:.0f} s: see {self._log}")
 

@@ -21,7 +21,7 @@ import uvloop
 from services.chassis import settings
 from services.chassis.mongo import Mongo
 from services.chassis.run import Listeners, bind, run_until_stopped
-from services.chassis.settings import ProcessSettings, WrongSetting
+from services.chassis.settings import ProcessSettings
 from services.command import street
 from services.command.backup import back_up_before_upgrade
 from services.command.children import Child
@@ -41,9 +41,7 @@ TRYING_OUT = (
 def up() -> None:
     """Run everything on this machine until Ctrl-C."""
     process = settings.read(ProcessSettings, os.environ)
-    listeners = Listeners(
-        public=bind(process.port, process.host), internal=bind(process.internal_port, "127.0.0.1")
-    )
+    listeners = Listeners(public=bind(process.port, process.host), internal=bind(process.internal_port, "127.0.0.1"))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_up(process, listeners))
 
