@@ -78,7 +78,10 @@ def public_router(mounted: Sequence[Mounted], root: Application, *, compress: bo
     """
     _check_disjoint([(m.service.name, prefix) for m in mounted for prefix in m.service.prefixes])
     rules = [
-        Rule(PathMatches(_under(prefix)), ServiceApplication(m.service.routes, m.public, assets=m.service.assets, compress=compress))
+        Rule(
+            PathMatches(_under(prefix)),
+            ServiceApplication(m.service.routes, m.public, assets=m.service.assets, compress=compress),
+        )
         for m in mounted
         for prefix in m.service.prefixes
     ]

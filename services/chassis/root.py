@@ -143,9 +143,7 @@ ROUTES = (
 def root_application(serving: Serving, *, compress: bool) -> Application:
     """The application for whatever is no service's own."""
     arguments = {"serving": serving}
-    assets = URLSpec(
-        r"/api/docs/assets/(swagger-ui[\w.-]+)", Assets, {"path": str(files("swagger_ui") / "static")}
-    )
+    assets = URLSpec(r"/api/docs/assets/(swagger-ui[\w.-]+)", Assets, {"path": str(files("swagger_ui") / "static")})
     return Application(
         [*(URLSpec(route.pattern, route.endpoint, arguments) for route in ROUTES), assets],
         default_handler_class=Nowhere,

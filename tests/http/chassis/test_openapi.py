@@ -16,12 +16,18 @@ def test_it_is_valid_openapi() -> None:
 
 def test_every_operation_is_there_with_its_scope() -> None:
     operations = {
-        method["operationId"]: method["security"]
-        for path in DOCUMENT["paths"].values()
-        for method in path.values()
+        method["operationId"]: method["security"] for path in DOCUMENT["paths"].values() for method in path.values()
     }
     assert operations["addShoe"] == [{"bearer": ["activities:write"]}, {"session": ["activities:write"]}]
-    assert set(operations) == {"listShoes", "addShoe", "readShoe", "renameShoe", "removeShoe", "weighFile", "followTicks"}
+    assert set(operations) == {
+        "listShoes",
+        "addShoe",
+        "readShoe",
+        "renameShoe",
+        "removeShoe",
+        "weighFile",
+        "followTicks",
+    }
 
 
 def test_a_list_says_how_it_is_paged() -> None:
