@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from enum import Enum
 from itertools import takewhile
 
-from structlog.typing import FilteringBoundLogger
-
 from services.chassis.bus.event import Event, Message
 from services.chassis.bus.outbox import Backlog, Held, Outbox
 from services.chassis.bus.transport import Transport
+from services.chassis.logs import Logger
+from services.chassis.metrics import Metrics
 from services.chassis.mongo import DatabaseError
 from services.chassis.problems import Unavailable
 
@@ -42,11 +42,12 @@ class Relay:
     """Runs between `start` and `stop`. It is woken by commits of its own process, and looks for others' leavings."""
 
     def __init__(
-        self, outbox: Outbox, transport: Transport, *, log: FilteringBoundLogger, poll_s: float = POLL_S
+        self, outbox: Outbox, transport: Transport, *, log: Logger, metrics: Metrics, poll_s: float = POLL_S
     ) -> None:
         self._outbox = outbox
         self._transport = transport
         self._log = log
+        self._metrics = metrics
         self._poll_s = poll_s
         self._woken = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -102,10 +103,10 @@ class Relay:
                 if not await self._hand_on(streams):
                     return Pass.FAILED
         except (DatabaseError, Unavailable) as failure:
-            self._log.warning("bus.relay_failed", error=type(failure).__name__)
+            self._log.warning("relay.failed", exc_info=failure)
             return Pass.FAILED
         except Exception:  # noqa: BLE001 - whatever is wrong with one look, there must be another
-            self._log.exception("bus.relay_broken")
+            self._log.exception("relay.broken")
             return Pass.FAILED
         return Pass.BLOCKED if waiting else Pass.EMPTY
 
@@ -134,9 +135,10 @@ class Relay:
                 try:
                     await self._carry(held.message)
                 except Unavailable as failure:
-                    self._log.warning("bus.publish_failed", label=held.message.label, error=type(failure).__name__)
+                    self._log.warning("relay.failed", exc_info=failure)
                     return False
                 confirmed.append(held.message.id)
+                self._metrics.incr("bus.published", topic=held.message.label)
         return True
 
     async def _carry(self, message: Message) -> None:

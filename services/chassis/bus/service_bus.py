@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
-from structlog.typing import FilteringBoundLogger
 
 from services.chassis import context
 from services.chassis.bus.event import Event, Job
@@ -14,6 +13,8 @@ from services.chassis.bus.inbox import Effect, Handler, Inbox
 from services.chassis.bus.outbox import Outbox
 from services.chassis.bus.relay import Relay
 from services.chassis.bus.transport import JOB_LIMIT_S, Data, Listener, Responder, Transport
+from services.chassis.logs import Logger
+from services.chassis.metrics import Metrics
 from services.chassis.mongo import Database
 
 M = TypeVar("M", Event, Job)
@@ -29,12 +30,14 @@ class ServiceBus:
     in between runs them again.
     """
 
-    def __init__(self, service: str, transport: Transport, database: Database, *, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, service: str, transport: Transport, database: Database, *, log: Logger, metrics: Metrics
+    ) -> None:
         self._service = service
         self._transport = transport
         self.outbox = Outbox(database)
         self.inbox = Inbox(database)
-        self.relay = Relay(self.outbox, transport, log=log)
+        self.relay = Relay(self.outbox, transport, log=log, metrics=metrics)
 
     def start(self) -> None:
         """Begin to relay the outbox."""

@@ -1,0 +1,108 @@
+"""The two transports, each with the real thing on its other side; every test here runs on both."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
+
+import pytest
+
+from services.chassis.bus import inbox, mongo, outbox
+from services.chassis.bus.mongo import MongoTransport
+from services.chassis.bus.retry import Retry
+from services.chassis.bus.service_bus import ServiceBus
+from services.chassis.bus.transport import Transport
+from services.chassis.logs import Logger
+from services.chassis.mongo import Database, Mongo
+from tests.support.database import DatabaseServer
+from tests.support.recorded import RecordedLogs, RecordedMetrics
+
+IMPATIENT = Retry(attempts=3, first_s=0.05, most_s=0.2)
+_numbers = itertools.count(1)
+
+
+class Server(Protocol):
+    """What carries the messages, as a process that can be killed."""
+
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Bus:
+    """One kind of transport with its server. Each `process()` is what one process of a service would have."""
+
+    def __init__(self, kind: str, server: Server, make: Callable[..., Transport]) -> None:
+        self.kind = kind
+        self.server = server
+        self._make = make
+        self._running: list[Transport] = []
+
+    async def process(self, **options: Any) -> Transport:
+        """A transport of its own, started."""
+        transport = self._make(**{"retry": IMPATIENT, **options})
+        self._running.append(transport)
+        await transport.start()
+        return transport
+
+    async def end(self, transport: Transport) -> None:
+        """Stop one of them in good order."""
+        self._running.remove(transport)
+        await transport.stop(within_s=5)
+
+    async def close(self) -> None:
+        for transport in self._running:
+            await transport.stop(within_s=1)
+
+
+@pytest.fixture
+def recorded_logs() -> Any:
+    logs = RecordedLogs()
+    yield logs
+    logs.close()
+
+
+@pytest.fixture
+def log(recorded_logs: RecordedLogs) -> Logger:
+    return recorded_logs.logger()
+
+
+@pytest.fixture
+def metrics() -> RecordedMetrics:
+    return RecordedMetrics()
+
+
+@pytest.fixture(params=["mongodb"])
+async def bus(
+    request: pytest.FixtureRequest,
+    database_server: DatabaseServer,
+    fresh_database: Callable[[str], Database],
+    log: Logger,
+    metrics: RecordedMetrics,
+) -> AsyncIterator[Bus]:
+    database = fresh_database("bus")
+    await database.apply(mongo.COLLECTIONS)
+
+    def make(**options: Any) -> Transport:
+        return MongoTransport(database, log=log, metrics=metrics, **{"poll_s": 0.2, **options})
+
+    made = Bus("mongodb", database_server, make)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def service_database(fresh_database: Callable[[str], Database]) -> Database:
+    """The own database of a service, with an outbox, an inbox and a collection `effects`."""
+    database = fresh_database("service")
+    await database.apply((*outbox.COLLECTIONS, *inbox.COLLECTIONS))
+    return database
+
+
+@pytest.fixture
+def service(log: Logger, metrics: RecordedMetrics) -> Callable[[str, Transport, Database], ServiceBus]:
+    """A factory: one service's side of the bus, with a transport and a database."""
+    return lambda name, transport, database: ServiceBus(name, transport, database, log=log, metrics=metrics)
+
+
+__all__ = ["Mongo"]
