@@ -7,6 +7,8 @@ and thrown away: closing at once would reset the connection before the client he
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -41,6 +43,7 @@ from services.chassis.problems import (
     NotFound,
     Problem,
     Unauthenticated,
+    Unavailable,
     UnsupportedMedia,
     as_document,
     headers_of,
@@ -82,6 +85,8 @@ class Endpoint(RequestHandler, Generic[Uses]):
         self._plan: Operation | None = None
         self._body: Body | None = None
         self._held: Reservation | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._overtime = False
         self._media = JSON
 
     @property
@@ -131,7 +136,6 @@ class Endpoint(RequestHandler, Generic[Uses]):
     def prepare(self) -> Awaitable[None] | None:
         """Find the operation, carry on the trace, see who asks. What is wrong is remembered, not raised: the body comes yet."""
         self._began = time.perf_counter()
-        self.serving.requests.began()
         method = self.request.method or ""
         plan = self._plan = self.operations.get("GET" if method == "HEAD" else method)
         headers = self.request.headers
@@ -145,6 +149,8 @@ class Endpoint(RequestHandler, Generic[Uses]):
             service=self.serving.service,
         )
         context.enter(self._context)
+        self.deadline = self._context.deadline
+        self.serving.requests.began(self)
         if plan is None:
             self._refusal = MethodNotAllowed(headers={"Allow": self._allowed()})
             return None
@@ -211,8 +217,15 @@ class Endpoint(RequestHandler, Generic[Uses]):
     # -- around the verb
 
     async def _answer(self, plan: Operation, verb: Callable[..., Awaitable[Any]], path: dict[str, str]) -> None:
+        self._work = asyncio.current_task()
         try:
             await self._perform(plan, verb, path)
+        except asyncio.CancelledError:
+            if not self._overtime or self._work is None:
+                raise
+            self._work.uncancel()
+            await self._release_key()
+            self._send_problem(Unavailable("This took too long"))
         except Problem as problem:
             await self._release_key()
             self._send_problem(problem)
@@ -220,6 +233,14 @@ class Endpoint(RequestHandler, Generic[Uses]):
             await self._release_key()
             self.serving.log.exception("http.error", method=self.request.method, status=500, exc_info=error)
             self._send_problem(Problem())
+
+    def end_overtime(self) -> None:
+        """Stop the verb's work; the answer is that it took too long."""
+        if self._work is not None and not self._overtime and not self._finished:
+            self._overtime = True
+            ms = round((time.perf_counter() - self._began) * 1000)
+            self.serving.log.warning("http.overtime", method=self.request.method, ms=ms)
+            self._work.cancel()
 
     async def _perform(self, plan: Operation, verb: Callable[..., Awaitable[Any]], path: dict[str, str]) -> None:
         if (refusal := self._refusal or (self._body.refused if self._body else None)) is not None:
@@ -369,12 +390,14 @@ class Endpoint(RequestHandler, Generic[Uses]):
         return int(status_of(type(problem))), headers, ENCODERS[JSON](document)
 
     async def _send_stream(self, stream: Stream) -> None:
+        self.deadline = math.inf
         self.set_header("Content-Type", stream.media_type)
         async for chunk in stream.chunks:
             await self._write_chunk(chunk)
         self.finish()
 
     async def _send_events(self, stream: EventStream) -> None:
+        self.deadline = math.inf
         expires_at = self.trusted_caller.expires_at if self.trusted_caller else None
         for name, value in live.HEADERS.items():
             self.set_header(name, value)
@@ -447,14 +470,10 @@ class Endpoint(RequestHandler, Generic[Uses]):
             )
         )
 
-    _counted = True
-
     def _ended(self) -> None:
         if self._body is not None:
             self._body.close()
-        if self._counted:
-            self._counted = False
-            self.serving.requests.ended()
+        self.serving.requests.ended(self)
 
     def _log(self) -> None:
         """Nothing: `on_finish` logs."""

@@ -12,8 +12,8 @@ from msgspec import Struct
 from tornado.routing import URLSpec
 from tornado.web import Application
 
-from services.chassis.application import Assets
 from services.chassis.answers import Answer, File, Items
+from services.chassis.application import Assets
 from services.chassis.endpoint import Endpoint, Nowhere, Route
 from services.chassis.health import Health, Version, examine
 from services.chassis.operations import operation

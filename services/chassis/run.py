@@ -135,6 +135,8 @@ async def _share(
     transport = make_transport(process.amqp_url, mongo, metrics=instruments.metrics, log=instruments.log)
     await transport.start()
     stack.push_async_callback(transport.stop)
+    requests = Requests()
+    _keep_running(stack, requests.end_overtime, instruments.log)
     return Shared(
         process=process,
         environ=environ,
@@ -144,7 +146,7 @@ async def _share(
         transport=transport,
         keys=Keys(_published_keys(http, process), log=instruments.log),
         budget=BodyBudget(process.body_budget_mib * MIB),
-        requests=Requests(),
+        requests=requests,
         sessions=BrowserSessions.at(process.url),
     )
 
@@ -164,7 +166,7 @@ async def _mount(stack: AsyncExitStack, service: Service, shared: Shared) -> Mou
     database = shared.mongo.database(service.database)
     http = HttpClient(service.name, metrics=instruments.metrics, log=log)
     stack.push_async_callback(http.close)
-    bus = ServiceBus(service.name, shared.transport, database, log=log)
+    bus = ServiceBus(service.name, shared.transport, database, log=log, metrics=instruments.metrics)
     stack.push_async_callback(bus.stop)
     chassis = Chassis(
         service=service.name,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from services.chassis.auth import Verifier
 from services.chassis.bodies import BodyBudget
@@ -20,24 +21,41 @@ if TYPE_CHECKING:
     from services.chassis.people import People
 
 
+LOOK_S = 0.5
+
+
+class InHand(Protocol):
+    """A request that is being worked on. `deadline` is on the monotonic clock; infinite for a stream."""
+
+    deadline: float
+
+    def end_overtime(self) -> None:
+        """Stop the work, and answer that it took too long."""
+
+
 class Requests:
-    """How many requests a process is working on, and whether it is draining."""
+    """The requests that a process is working on, and whether it is draining."""
 
     def __init__(self) -> None:
-        self.running = 0
+        self._open: set[InHand] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = asyncio.Event()
 
-    def began(self) -> None:
+    @property
+    def running(self) -> int:
+        """How many there are."""
+        return len(self._open)
+
+    def began(self, request: InHand) -> None:
         """One more."""
-        self.running += 1
+        self._open.add(request)
         self._idle.clear()
 
-    def ended(self) -> None:
-        """One less."""
-        self.running -= 1
-        if self.running == 0:
+    def ended(self, request: InHand) -> None:
+        """One less; saying so twice does no harm."""
+        self._open.discard(request)
+        if not self._open:
             self._idle.set()
 
     async def finish(self, grace_s: float) -> int:
@@ -45,6 +63,15 @@ class Requests:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), grace_s)
         return self.running
+
+    async def end_overtime(self) -> None:
+        """End what is past its deadline, for ever. One look at all of them now and then is cheaper than a timer for each."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            now = time.monotonic()
+            for request in list(self._open):
+                if request.deadline < now:
+                    request.end_overtime()
 
 
 @dataclass(frozen=True, slots=True)

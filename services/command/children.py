@@ -63,8 +63,8 @@ class Child:
         """Wait until it accepts connections on a loopback port. Raises `WrongSetting` where it does not in time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while not await _accepts(port):
-                    await asyncio.sleep(LOOK_S)  # noqa: ASYNC110 - another process opens the port: nothing to wait on
+                while not await _accepts(port):  # noqa: ASYNC110 - another process opens it: nothing to wait on
+                    await asyncio.sleep(LOOK_S)
                 return
         raise WrongSetting(f"The {self.name} did not start within {within_s:.0f} s: see {self._log}")
 

@@ -113,8 +113,10 @@ async def running(
     )
     server = HTTPServer(application, max_body_size=2 * GIB)
     server.add_sockets(sockets)
+    sweeper = asyncio.create_task(serving.requests.end_overtime())
     async with aiohttp.ClientSession(auto_decompress=True) as client:
         yield Running(url, client, serving, records)
+    sweeper.cancel()
     server.stop()
     await server.close_all_connections()
     logs.close()

@@ -35,8 +35,8 @@ async def test_a_group_hears_only_its_topics(bus: Bus) -> None:
 
 async def test_the_processes_of_a_group_share_its_events(bus: Bus) -> None:
     heard: dict[str, list[Event]] = {"one": [], "other": []}
-    for name in heard:
-        await (await bus.process()).subscribe("training", ["activity.imported"], keep_in(heard[name]))
+    for handler in heard.values():
+        await (await bus.process()).subscribe("training", ["activity.imported"], keep_in(handler))
     publisher = await bus.process()
     events = [imported(number) for number in range(40)]
     for event in events:

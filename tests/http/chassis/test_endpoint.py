@@ -118,6 +118,14 @@ class Weigh(Endpoint[Shelf]):
         return Items([upload.filename, str(len(upload.content))])
 
 
+class Slow(Endpoint[Shelf]):
+    @operation("dawdle", scope=None, timeout_s=0.2)
+    async def post(self, body: NewShoe, once: Once[None]) -> None:
+        """Take longer than there is."""
+        await asyncio.sleep(30)
+        await once.keep(None, None)
+
+
 class Ticks(Endpoint[Shelf]):
     @operation("followTicks", scope="activities:read")
     async def get(self) -> EventStream:
@@ -137,6 +145,7 @@ ROUTES = (
     Route("/shoes/{shoe_id}", OneShoe),
     Route("/weigh", Weigh),
     Route("/ticks", Ticks),
+    Route("/slow", Slow),
 )
 READ, WRITE = "activities:read", "activities:write"
 ANN = {"Authorization": "Bearer ann"}
@@ -509,6 +518,17 @@ class TestEventStreams:
             await answer.content.readuntil(b"2}\n\n")
             answer.close()
         assert await here.serving.requests.finish(2) == 0
+
+
+async def test_what_takes_too_long_is_ended_and_frees_its_key(kept: Running) -> None:
+    for _ in range(2):
+        headers = {"Idempotency-Key": "slow"}
+        async with kept.client.post(f"{kept.url}/slow", json={"name": "x"}, headers=headers) as answer:
+            await problem(answer, 503, "unavailable")
+            assert "Retry-After" in answer.headers
+    kept.serving.logs.flush()
+    assert [record.event for record in kept.records].count("http.overtime") == 2
+    assert await kept.serving.requests.finish(1) == 0
 
 
 async def test_the_trace_of_the_caller_is_carried_on(here: Running) -> None:

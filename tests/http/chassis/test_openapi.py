@@ -26,6 +26,7 @@ def test_every_operation_is_there_with_its_scope() -> None:
         "renameShoe",
         "removeShoe",
         "weighFile",
+        "dawdle",
         "followTicks",
     }
 
