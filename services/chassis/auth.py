@@ -12,33 +12,19 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
-from contextvars import Context
-from typing import Literal, Protocol
+from typing import Literal
 
 import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from msgspec import Struct
 
+from services.chassis.flight import SingleFlight
+from services.chassis.logs import Logger
 from services.chassis.problems import Unauthenticated, Unavailable
+from services.chassis.scopes import SCOPES, SERVICE
 
 API_AUDIENCE = "runnerly-api"
-SERVICE_SCOPE = "service"
-SCOPES = frozenset(
-    {
-        "activities:read",
-        "activities:write",
-        "training:read",
-        "training:write",
-        "reports:read",
-        "bookings:read",
-        "bookings:write",
-        "account",
-        "hotelier",
-        "admin",
-        SERVICE_SCOPE,
-    }
-)
 
 ALGORITHM = "RS256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
@@ -49,7 +35,7 @@ MIN_KEY_BITS = 2_048
 
 FETCH_TIMEOUT_S = 5.0
 REFRESH_AFTER_S = 300.0
-BETWEEN_FETCHES_S = 5.0
+BETWEEN_FETCHES_S, BETWEEN_FIRST_FETCHES_S = 5.0, 0.5
 TRUST_KEYS_FOR_S = 3_600.0
 
 
@@ -105,13 +91,6 @@ class Claims(Struct, frozen=True):
     sid: str | None = None
 
 
-class Log(Protocol):
-    """What is needed of a logger."""
-
-    def warning(self, event: str, **fields: object) -> object:
-        """Tell of something that a person may want to look at."""
-
-
 JwksSource = Callable[[], Awaitable[JwkSet]]
 
 
@@ -124,7 +103,7 @@ class Keys:
     """
 
     def __init__(
-        self, source: JwksSource, *, log: Log | None = None, monotonic: Callable[[], float] = time.monotonic
+        self, source: JwksSource, *, log: Logger | None = None, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._source = source
         self._log = log
@@ -132,7 +111,7 @@ class Keys:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at: float | None = None
         self._tried_at = float("-inf")
-        self._flight: asyncio.Task[None] | None = None
+        self._flight: SingleFlight[None] = SingleFlight()
         self.generation = 0
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
@@ -143,32 +122,27 @@ class Keys:
                 raise Unavailable("The keys that tokens are checked with are not available right now")
         elif kid not in self._keys:
             await self.refresh()
-        elif self._age_s() > REFRESH_AFTER_S:
-            self._start_fetch()
+        elif self._age_s() > REFRESH_AFTER_S and self._may_fetch():
+            self._flight.start(self._fetch)
         return self._keys.get(kid)
 
     async def refresh(self) -> None:
         """Wait for the fetch that runs, or for a new one where that is allowed by now. It never raises."""
-        flight = self._start_fetch()
-        if flight is not None:
-            await asyncio.shield(flight)
+        if self._flight.running or self._may_fetch():
+            await self._flight.join(self._fetch)
 
-    def _start_fetch(self) -> asyncio.Task[None] | None:
-        if self._flight is None and self._monotonic() - self._tried_at >= BETWEEN_FETCHES_S:
-            self._tried_at = self._monotonic()
-            # In a context of its own: the deadline of the request that came first is not that of those who wait too.
-            self._flight = asyncio.create_task(self._fetch(), context=Context())
-        return self._flight
+    def _may_fetch(self) -> bool:
+        between_s = BETWEEN_FETCHES_S if self._keys else BETWEEN_FIRST_FETCHES_S
+        return self._monotonic() - self._tried_at >= between_s
 
     async def _fetch(self) -> None:
+        self._tried_at = self._monotonic()
         try:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 self._replace(await self._source())
         except Exception as failure:  # noqa: BLE001 - whatever it is, we go on with the keys we have
             if self._log is not None:
                 self._log.warning("auth.keys_not_refreshed", reason=repr(failure))
-        finally:
-            self._flight = None
 
     def _replace(self, published: JwkSet) -> None:
         keys = {key.kid: _usable(key) for key in published.keys if key.kty == "RSA" and key.use == "sig" and key.kid}
@@ -229,8 +203,8 @@ class Verifier:
             raise BadToken from failure
 
     def _caller(self, claims: Claims) -> Caller:
-        scopes = frozenset(claims.scope.split()) & SCOPES
-        is_service = SERVICE_SCOPE in scopes
+        scopes = frozenset(claims.scope.split()) & SCOPES.keys()
+        is_service = SERVICE in scopes
         if is_service == (self._audience == API_AUDIENCE):
             raise BadToken("The access token is not meant for this")
         kind: Literal["person", "service"] = "service" if is_service else "person"

@@ -19,6 +19,7 @@ from joserfc.jwk import RSAKey
 from services.chassis import auth
 from services.chassis.auth import BadToken, JwkSet, Keys, Verifier
 from services.chassis.problems import Unavailable, headers_of
+from tests.support.recorded import RecordedLogs
 from tests.support.signing import ISSUER, Issuer, new_key, segment
 
 
@@ -30,16 +31,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class Told:
-    """A logger that remembers."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def warning(self, event: str, **fields: object) -> None:
-        self.events.append(event)
 
 
 @pytest.fixture(scope="module")
@@ -242,8 +233,8 @@ async def test_many_at_once_share_one_fetch() -> None:
 
 
 async def test_old_keys_serve_while_the_tokendealer_is_away_and_not_for_ever() -> None:
-    issuer, clock, log = Issuer("k1"), Clock(), Told()
-    verifier = Verifier(ISSUER, Keys(issuer.jwks, monotonic=clock, log=log), "runnerly-api")
+    issuer, clock, log = Issuer("k1"), Clock(), RecordedLogs()
+    verifier = Verifier(ISSUER, Keys(issuer.jwks, monotonic=clock, log=log.logger()), "runnerly-api")
     await verifier.verify(issuer.token())
     issuer.failure = ConnectionError("away")
     clock.now += 600
@@ -251,6 +242,7 @@ async def test_old_keys_serve_while_the_tokendealer_is_away_and_not_for_ever() -
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert log.events == ["auth.keys_not_refreshed"]
+    log.close()
     clock.now += 3600
     with pytest.raises(Unavailable):
         await verifier.verify(issuer.token())
