@@ -1,0 +1,73 @@
+"""An activity as its runner knows it: the summary that lists show, and what may be corrected by hand."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from services.activities.domain.geodesy import Bounds
+from services.activities.domain.recording import Format
+from services.activities.domain.sports import Sport
+
+Visibility: TypeAlias = Literal["private", "public"]
+LoadFrom: TypeAlias = Literal["heart_rate", "pace"]
+
+
+class Source(Struct, frozen=True):
+    """Where an activity came from; of a file its name, format and the digest of its bytes as they were sent."""
+
+    kind: Literal["file", "strava", "manual"]
+    name: str | None = None
+    format: Format | None = None
+    sha256: str | None = None
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """What was done, in numbers. `local_date` is the date of the start where it was; None is not known.
+
+    `elapsed_s` is from the first to the last sample, `moving_s` without pauses and standing; average speeds
+    are over the latter.
+    """
+
+    sport: Sport
+    title: str
+    started_at: datetime
+    timezone: str
+    local_date: date
+    distance_m: float
+    elapsed_s: float
+    moving_s: float
+    description: str | None = None
+    ascent_m: float | None = None
+    descent_m: float | None = None
+    average_speed_mps: float | None = None
+    max_speed_mps: float | None = None
+    average_heart_rate_bpm: float | None = None
+    max_heart_rate_bpm: float | None = None
+    average_cadence_spm: float | None = None
+    average_power_w: float | None = None
+    calories_kcal: float | None = None
+    grade_adjusted_speed_mps: float | None = None
+    polyline: str | None = None
+    bounds: Bounds | None = None
+    device: str | None = None
+    laps_count: int = 0
+
+
+class Activity(Summary, frozen=True, kw_only=True):
+    """A runner's activity. `version` rises with each change; `session` is its place in a file of several sports."""
+
+    id: str
+    owner: str
+    version: int
+    source: Source
+    session: int = 0
+    created_at: datetime
+    updated_at: datetime
+    visibility: Visibility = "private"
+    gear_id: str | None = None
+    perceived_exertion: int | None = None
+    load: float | None = None
+    load_from: LoadFrom | None = None

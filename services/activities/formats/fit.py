@@ -1,0 +1,243 @@
+"""FIT, Garmin's binary format, decoded by `fitfast`. One recording a session, so that a triathlon is five.
+
+Where the decoder refuses a file as damaged, the messages before the damage are read. Only files of the type `activity`
+are activities: courses, workouts, settings, weights and daily monitoring are refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import fitfast
+import numpy as np
+
+from services.activities.domain.problems import NotAnActivity
+from services.activities.domain.recording import Floats, Recording, Totals
+from services.activities.domain.sports import Sport
+from services.activities.formats.fit_frames import mended
+from services.activities.formats.limits import LAPS, SAMPLES, SESSIONS
+from services.activities.formats.sport_names import sport_named
+from services.activities.formats.xml import one_line
+
+Message: TypeAlias = Mapping[str | int, Any]
+Messages: TypeAlias = Mapping[str, Sequence[Message]]
+
+_SEMICIRCLE_DEGREES = 180 / 2**31
+# Our series, and the fields that hold it, the best first.
+_FIELDS: dict[str, tuple[str, ...]] = {
+    "distance": ("distance",),
+    "altitude": ("enhanced_altitude", "altitude"),
+    "heart_rate": ("heart_rate",),
+    "cadence": ("cadence",),
+    "power": ("power",),
+    "speed": ("enhanced_speed", "speed"),
+    "lat": ("position_lat",),
+    "lon": ("position_long",),
+}
+_TIMER_STOPS = ("stop", "stop_all", "stop_disable", "stop_disable_all")
+_LONGEST_OFFSET_S = 14 * 3600
+
+
+def read_fit(content: bytes) -> list[Recording]:
+    """The sessions of a FIT file, in the order of their start. Raises `NotAnActivity` where there are none."""
+    messages = _decoded(content)
+    _check_type(messages)
+    records = [record for record in messages.get("record", ()) if _seconds(record, "timestamp") is not None]
+    if len(records) > SAMPLES:
+        raise NotAnActivity(f"This file has over {SAMPLES} samples")
+    sessions = _sessions(messages)
+    if not records and not sessions:
+        raise NotAnActivity("This FIT file has neither a session nor records with times")
+    return _recordings(messages, records, sessions)
+
+
+def _decoded(content: bytes) -> Messages:
+    whole = _attempt(content)
+    if whole is not None:
+        return whole
+    rest = _attempt(mended(content))
+    if rest is None:
+        raise NotAnActivity("This FIT file is damaged beyond reading")
+    return rest
+
+
+def _attempt(content: bytes) -> Messages | None:
+    try:
+        return fitfast.parse(content)
+    except ValueError:
+        return None
+    except BaseException as panic:
+        # the decoder is written in Rust, and a panic there is a BaseException here
+        if type(panic).__name__ == "PanicException":
+            return None
+        raise
+
+
+def _check_type(messages: Messages) -> None:
+    types = [str(file_id.get("type", "activity")) for file_id in messages.get("file_id", ())]
+    if types and "activity" not in types:
+        raise NotAnActivity(f"This FIT file is of the type {types[0]}, not an activity")
+
+
+def _sessions(messages: Messages) -> list[Message]:
+    """The sessions with a start, in its order, each once (a chained file says the same twice)."""
+    distinct: dict[tuple[Any, ...], Message] = {}
+    for session in messages.get("session", ()):
+        start = _seconds(session, "start_time")
+        if start is not None:
+            distinct.setdefault((start, session.get("sport"), session.get("total_elapsed_time")), session)
+    if len(distinct) > SESSIONS:
+        raise NotAnActivity(f"This FIT file has over {SESSIONS} sessions")
+    return sorted(distinct.values(), key=lambda session: _seconds(session, "start_time") or 0.0)
+
+
+def _recordings(messages: Messages, records: list[Message], sessions: list[Message]) -> list[Recording]:
+    time = _column(records, "timestamp")
+    series = _series(records)
+    pauses, laps = _pauses(messages), _lap_starts(messages)
+    device, offset = _device(messages), _utc_offset_s(messages)
+    starts = [_seconds(session, "start_time") or 0.0 for session in sessions]
+    edges = [-np.inf, *starts[1:], np.inf]
+    recordings = []
+    for index, session in enumerate(sessions or [{}]):
+        begin, end = edges[index], edges[index + 1]
+        rows = (time >= begin) & (time < end)
+        recordings.append(
+            Recording(
+                format="fit",
+                time=time[rows],
+                series={name: column[rows] for name, column in series.items()},
+                sport=_sport(session),
+                started_at_s=_seconds(session, "start_time"),
+                pauses=tuple(pause for pause in pauses if begin <= pause[0] < end),
+                lap_starts=tuple(start for start in laps if begin <= start < end),
+                totals=_totals(session),
+                device=device,
+                utc_offset_s=offset,
+            )
+        )
+    return recordings
+
+
+def _series(records: list[Message]) -> dict[str, Floats]:
+    series: dict[str, Floats] = {}
+    for name, fields in _FIELDS.items():
+        column = np.full(len(records), np.nan)
+        for field in fields:
+            if any(field in record for record in records):
+                column = np.where(np.isnan(column), _column(records, field), column)
+        if not np.isnan(column).all():
+            series[name] = column * _SEMICIRCLE_DEGREES if name in ("lat", "lon") else column
+    if "distance" not in series and any("compressed_speed_distance" in record for record in records):
+        series |= _uncompressed(records)
+    return series
+
+
+def _column(records: list[Message], field: str) -> Floats:
+    values = [record.get(field, np.nan) for record in records]
+    try:
+        return np.array(values, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):  # a field that holds a text or a list here and there
+        numbers = (value if isinstance(value, int | float) else np.nan for value in values)
+        return np.array([float(value) for value in numbers], dtype=np.float64)
+
+
+def _uncompressed(records: list[Message]) -> dict[str, Floats]:
+    """Speed and distance of early devices: 12 bits each, in 1/100 m/s and 1/16 m, the distance rolling over."""
+    speed = np.full(len(records), np.nan)
+    distance = np.full(len(records), np.nan)
+    total = last = 0
+    for row, record in enumerate(records):
+        packed = record.get("compressed_speed_distance")
+        if not isinstance(packed, bytes) or len(packed) != 3 or packed == b"\xff\xff\xff":
+            continue
+        speed[row] = (packed[0] | (packed[1] & 0x0F) << 8) / 100
+        counter = packed[1] >> 4 | packed[2] << 4
+        total += (counter - last) & 0xFFF
+        last = counter
+        distance[row] = total / 16
+    return {"speed": speed, "distance": distance}
+
+
+def _pauses(messages: Messages) -> list[tuple[float, float]]:
+    """The spans in which the timer stood still, in order; a stop that nothing follows is the end, not a pause."""
+    events = sorted(
+        (moment, str(event.get("event_type")))
+        for event in messages.get("event", ())
+        if event.get("event") == "timer" and (moment := _seconds(event, "timestamp")) is not None
+    )
+    pauses: list[tuple[float, float]] = []
+    stopped_at: float | None = None
+    for moment, kind in events:
+        if kind in _TIMER_STOPS and stopped_at is None:
+            stopped_at = moment
+        elif kind == "start" and stopped_at is not None:
+            pauses.append((stopped_at, moment))
+            stopped_at = None
+    return pauses
+
+
+def _lap_starts(messages: Messages) -> list[float]:
+    starts = sorted({start for lap in messages.get("lap", ()) if (start := _seconds(lap, "start_time")) is not None})
+    if len(starts) > LAPS:
+        raise NotAnActivity(f"This FIT file has over {LAPS} laps")
+    return starts
+
+
+def _sport(session: Message) -> Sport | None:
+    sport = sport_named(session.get("sport"))
+    if sport == "fitness" and "rowing" in str(session.get("sub_sport")):
+        return "rowing"
+    return sport
+
+
+def _totals(session: Message) -> Totals:
+    number: Callable[..., float | None] = lambda *fields: next(  # noqa: E731 - a name for the first field that is there
+        (value for field in fields if (value := _number(session, field)) is not None), None
+    )
+    return Totals(
+        distance_m=number("total_distance"),
+        elapsed_s=number("total_elapsed_time"),
+        timer_s=number("total_timer_time"),
+        ascent_m=number("total_ascent"),
+        descent_m=number("total_descent"),
+        calories_kcal=number("total_calories"),
+        average_heart_rate_bpm=number("avg_heart_rate"),
+        max_heart_rate_bpm=number("max_heart_rate"),
+        average_cadence=number("avg_cadence"),
+        average_power_w=number("avg_power"),
+        max_speed_mps=number("enhanced_max_speed", "max_speed"),
+    )
+
+
+def _device(messages: Messages) -> str | None:
+    """The device's name as well as the file tells: a product's name, else the maker and the product's number."""
+    for message in (*messages.get("file_id", ()), *messages.get("device_info", ())):
+        product_name = message.get("product_name")
+        if isinstance(product_name, str) and (name := one_line(product_name)):
+            return name
+    for message in messages.get("file_id", ()):
+        maker = message.get("manufacturer")
+        if maker is not None:
+            product = message.get("garmin_product") or message.get("product") or ""
+            return one_line(f"{str(maker).replace('_', ' ').title()} {product}")
+    return None
+
+
+def _utc_offset_s(messages: Messages) -> int | None:
+    for message in messages.get("activity", ()):
+        utc, local = _seconds(message, "timestamp"), _seconds(message, "local_timestamp")
+        if utc is not None and local is not None and abs(local - utc) <= _LONGEST_OFFSET_S:
+            return round((local - utc) / 900) * 900
+    return None
+
+
+def _number(message: Message, field: str) -> float | None:
+    value = message.get(field)
+    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
+
+
+def _seconds(message: Message, field: str) -> float | None:
+    value = message.get(field)
+    return float(value) if isinstance(value, int | float) and value > 0 else None

@@ -1,0 +1,69 @@
+"""Reading XML from strangers: no entities, no network, no document types, bounded depth and size."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from lxml import etree
+
+from services.activities.domain.problems import NotAnActivity
+from services.activities.formats.limits import XML_BYTES, XML_ELEMENTS
+
+
+def root_of(content: bytes) -> etree._Element:
+    """The root element of a document. Raises `NotAnActivity` where it is not well-formed, or not harmless."""
+    content = content.lstrip()  # Strava writes blanks before the declaration, which XML forbids
+    if len(content) > XML_BYTES:
+        raise NotAnActivity(f"An XML file may be {XML_BYTES // 1024**2} MiB at most")
+    if content.count(b"<") > 2 * XML_ELEMENTS:
+        raise NotAnActivity("This XML file has too many elements")
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_blank_text=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        raise NotAnActivity(f"This XML file is broken: {error.msg}") from error
+    except (LookupError, ValueError) as error:
+        raise NotAnActivity("This XML file has an encoding that we do not know") from error
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise NotAnActivity("XML files with a document type are not taken")
+    return root
+
+
+def local_name(tag: str) -> str:
+    """The name of an element without its namespace."""
+    return tag.rpartition("}")[2]
+
+
+def number(text: str | None) -> float:
+    """A decimal number; NaN for what is none, and for what is not finite."""
+    try:
+        value = float(text) if text else math.nan
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def unix_time(text: str | None) -> float:
+    """An ISO 8601 time as Unix seconds; NaN for what is none. Without a zone it is UTC, as GPX and TCX say."""
+    if not text:
+        return math.nan
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def one_line(text: str | None, limit: int = 200) -> str | None:
+    """A text as a title: its words with single blanks, bounded; None where there is none."""
+    words = " ".join((text or "").split())[:limit].strip()
+    return words or None
