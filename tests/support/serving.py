@@ -14,6 +14,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, URLSpec
 
+from services.chassis import openapi
 from services.chassis.auth import BadToken, Caller
 from services.chassis.bodies import BodyBudget
 from services.chassis.catalogue import LogCatalogue, MetricCatalogue
@@ -27,6 +28,8 @@ from services.chassis.operations import GIB, MIB
 from services.chassis.paging import Cursors
 from services.chassis.serving import Requests, Serving
 from services.chassis.sessions import BrowserSessions
+from tests.support.contract import Contract, checking
+from tests.support.recorded import Memory
 
 
 class KnownCallers:
@@ -74,6 +77,7 @@ async def running(
     make: Callable[[dict[str, Any]], list[URLSpec]] | None = None,
 ) -> AsyncIterator[Running]:
     """Serve these routes on a free port of loopback while inside."""
+    routes = list(routes)
     records: list[Record] = []
     logs = configure_logging(
         service="tests",
@@ -83,7 +87,7 @@ async def running(
         person_key=b"key of tests",
         catalogue=LogCatalogue.read(),
         stdout=None,
-        also=[("memory", records.extend)],
+        also={"memory": Memory(records)},
     )
     sockets = bind_sockets(0, "127.0.0.1")
     url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
@@ -114,7 +118,8 @@ async def running(
     server = HTTPServer(application, max_body_size=2 * GIB)
     server.add_sockets(sockets)
     sweeper = asyncio.create_task(serving.requests.end_overtime())
-    async with aiohttp.ClientSession(auto_decompress=True) as client:
+    contract = Contract(openapi.document("tests", "What is under test.", "1", routes))
+    async with aiohttp.ClientSession(trace_configs=[checking(contract)]) as client:
         yield Running(url, client, serving, records)
     sweeper.cancel()
     server.stop()

@@ -78,7 +78,7 @@ class Shoes(Endpoint[Shelf]):
         following = start + query.limit if start + query.limit < len(shoes) else None
         return self.page(query, shoes[start : start + query.limit], following)
 
-    @operation("addShoe", scope="activities:write", status=201)
+    @operation("addShoe", scope="activities:write", status=201, problems=(NotFound,))
     async def post(self, body: NewShoe, once: Once[Shoe]) -> Answer[Shoe]:
         """Add a shoe."""
 
@@ -96,7 +96,7 @@ class OneShoe(Endpoint[Shelf]):
             raise NotFound
         return Answer(self.uses.shoes[shoe_id], version=self.uses.versions[shoe_id])
 
-    @operation("renameShoe", scope="activities:write")
+    @operation("renameShoe", scope="activities:write", problems=(Stale,))
     async def patch(self, shoe_id: str, body: NewShoe) -> Answer[Shoe]:
         """Rename a shoe."""
         version = self.uses.versions[shoe_id]

@@ -44,4 +44,4 @@ def test_unknown_fields_are_refused_and_said_so() -> None:
 
 def test_what_is_created_says_its_status_and_what_can_be_wrong() -> None:
     responses = DOCUMENT["paths"]["/shoes"]["post"]["responses"]
-    assert set(responses) == {"201", "400", "401", "403", "406", "409", "413", "415", "422", "429", "500", "503"}
+    assert set(responses) == {"201", "400", "401", "403", "404", "406", "409", "413", "415", "422", "429", "500", "503"}
