@@ -28,6 +28,8 @@ CONNECT_S, SEND_S = 3.0, 5.0
 UDP_SOCKET_S = 30.0
 # Graylog's GELF TCP input refuses frames over 2 MiB by default
 TCP_MAX_BYTES = 1_000_000
+# graypy's 1420 are without the 12 bytes before each chunk; readers (go-gelf for one) take no datagram over 1420
+CHUNK = WAN_CHUNK - 12
 SHORT_MESSAGE = 200
 NOTICE = 5  # of syslog (RFC 5424): for a level that a library made up
 NUMBERS = {logging.getLevelName(number).lower(): syslog for number, syslog in SYSLOG_LEVELS.items()}
@@ -76,7 +78,7 @@ class Graylog:
 class Datagrams(graypy.GELFUDPHandler):  # type: ignore[misc]  # graypy has no types
     """GELF over UDP: compressed, and chunked where it does not fit in a datagram."""
 
-    def __init__(self, host: str, port: int, chunk_size: int = WAN_CHUNK) -> None:
+    def __init__(self, host: str, port: int, chunk_size: int = CHUNK) -> None:
         super().__init__(host, port, gelf_chunker=BaseGELFChunker(chunk_size))
         self.sock: socket.socket | None = None
         self._made_at = 0.0

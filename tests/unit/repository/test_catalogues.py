@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +113,12 @@ def test_everything_declared_is_emitted_somewhere() -> None:
     unused = sorted(declared - texts_in_code())
     if unused:
         warnings.warn(f"declared, but nothing emits: {', '.join(unused)}", stacklevel=1)
+
+
+def test_the_dashboard_shows_the_metrics_that_there_are() -> None:
+    script = SERVICES.parent / "scripts" / "dashboard.py"
+    checked = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_the_lint_finds_the_calls_it_is_for() -> None:
