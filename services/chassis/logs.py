@@ -9,7 +9,6 @@ in production), and is written with `undeclared: true`, and counted, where not.
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import sys
@@ -24,6 +23,7 @@ from structlog.typing import FilteringBoundLogger
 from services.chassis import context, gelf
 from services.chassis.catalogue import EventSpec, LogCatalogue
 from services.chassis.lane import Lane
+from services.chassis.library_logs import LibraryHandler
 from services.chassis.log_records import Cleaner, RawRecord, Record, RequestRecord
 
 __all__ = ["Logger", "Logs", "RequestRecord", "UndeclaredEvent", "configure_logging"]
@@ -36,9 +36,6 @@ COMPLAIN_EVERY_S = 10.0
 FLUSH_S = 3.0
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 ANY_LEVEL = "any"
-LIBRARY_EVENT = "library.log"
-# Tornado's own access log says what http.request says
-SILENCED = ("tornado.access", "aiohttp.access")
 
 
 class UndeclaredEvent(LookupError):
@@ -167,7 +164,7 @@ class Logs:
 
     def listen_to_libraries(self) -> None:
         """Take over the standard library's logging, Python's warnings included."""
-        self._bridge = LibraryHandler(self, self._level)
+        self._bridge = LibraryHandler(self.emit, self._level)
 
     def _undeclared(self, level: str, event: str, fields: dict[str, Any]) -> str:
         """What is wrong with it, "" where nothing."""
@@ -245,36 +242,6 @@ class Mouth:
     def critical(self, event: str, **fields: Any) -> None:
         """Queue it."""
         self._emit("critical", event, fields)
-
-
-class LibraryHandler(logging.Handler):
-    """What Tornado, PyMongo, aiohttp, asyncio and Python's warnings say, as the event `library.log`."""
-
-    def __init__(self, logs: Logs, level: int) -> None:
-        super().__init__()
-        self._logs = logs
-        root = logging.getLogger()
-        self._before = (list(root.handlers), root.level)
-        root.handlers[:] = [self]
-        # Below warnings libraries talk to their own developers, and some of it (PyMongo's commands) holds people's data
-        root.setLevel(max(level, logging.WARNING))
-        for name in SILENCED:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        logging.captureWarnings(capture=True)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Queue it. The message is made now, since its arguments may change."""
-        fields = {"library": record.name, "message": record.getMessage(), "exc_info": record.exc_info}
-        self._logs.emit(record.levelname.lower(), LIBRARY_EVENT, fields)
-
-    def leave(self) -> None:
-        """Put everything back as it was."""
-        root = logging.getLogger()
-        root.handlers[:], level = self._before
-        root.setLevel(level)
-        for name in SILENCED:
-            logging.getLogger(name).setLevel(logging.NOTSET)
-        logging.captureWarnings(capture=False)
 
 
 class Lines:

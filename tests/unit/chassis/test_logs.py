@@ -257,6 +257,7 @@ def test_libraries_speak_through_the_same_path_and_get_their_handlers_back(confi
     logging.getLogger("tornado.application").error("Uncaught %s", "mongodb://u:hunter22@h/", exc_info=ValueError("x"))
     logging.getLogger("pymongo.command").info("find {name: 'Anna'}")
     logging.getLogger("tornado.access").error("500 GET /")
+    logging.getLogger("careless").error("%d points", "many")
     logging.addLevelName(35, "LOUD")
     logging.getLogger("odd").log(35, "at a level of its own")
     with warnings.catch_warnings():
@@ -266,6 +267,7 @@ def test_libraries_speak_through_the_same_path_and_get_their_handlers_back(confi
     assert logs.close() == 0
     assert [(record.event, record.level, record.fields["library"]) for record in records] == [
         ("library.log", "error", "tornado.application"),
+        ("library.log", "error", "careless"),
         ("library.log", "loud", "odd"),
         ("library.log", "warning", "py.warnings"),
     ]
