@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What the tests need beyond Python, from Debian's packages. It installs what is missing when it may (root, or sudo
 # without a password) and otherwise names it, with the tests that are skipped for want of it. Quick when all is there.
+# Given the name of a part, it looks after that one only.
 # With RUNNERLY_NOTHING_SKIPPED=1 (CI) a part that can't be had is a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,6 +14,8 @@ podman|/usr/bin/podman /usr/bin/buildah /usr/sbin/runc /usr/bin/conmon /usr/lib/
 Chromium|/usr/bin/chromium|chromium|the pages in a browser (tests/browser)
 '
 
+only=${1:-}
+
 present() { # every path of a part is there
     local path
     for path in $1; do [ -e "$path" ] || return 1; done
@@ -21,7 +24,7 @@ present() { # every path of a part is there
 missing() { # the lines of the parts that are not there
     local line shows
     while IFS= read -r line; do
-        [ -n "$line" ] || continue
+        [ -n "$line" ] && [[ "$line" == "$only"* ]] || continue
         IFS='|' read -r _ shows _ <<<"$line"
         present "$shows" || printf '%s\n' "$line"
     done <<<"$parts"

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import psutil
 
 from deploy.circus import ini
 from deploy.circus.arbiter import Arbiter, Refused
@@ -157,27 +156,31 @@ class Foreground:
         """Close the door, let the services finish, then the rest; what does not go by itself is killed."""
         until = time.monotonic() + STOP_S
         circusd = self._circusd
-        if circusd is None:
-            return
-        try:
-            if circusd.poll() is None:
+        if circusd is not None and circusd.poll() is None:
+            try:
                 self._arbiter.stop("door", wait=False)
                 time.sleep(DOOR_CLOSES_S)
                 self._arbiter.stop(*self._settings.workers)
                 self._arbiter.quit()
-                circusd.wait(max(0.1, until - time.monotonic()))
-        except (Refused, subprocess.TimeoutExpired):
-            circusd.terminate()
-        _, left = psutil.wait_procs(psutil.Process().children(recursive=True), max(0.1, until - time.monotonic()))
-        for process in left:
-            process.kill()
-        psutil.wait_procs(left, 1)
+            except Refused:
+                circusd.terminate()
+        while children():
+            if time.monotonic() > until:
+                for child in children():
+                    os.kill(child, signal.SIGKILL)
+            bury_orphans(known=())
+            time.sleep(LOOK_S)
 
 
 def adopt_orphans() -> None:
     """Become the parent of whatever our children leave behind (prctl(2)), as process 1 of a container is anyway."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children() -> list[int]:
+    """Our children, adopted ones among them (proc(5))."""
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
 def bury_orphans(known: Collection[int]) -> None:
