@@ -11,11 +11,14 @@ import binascii
 import hashlib
 import hmac
 import os
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from services.chassis.settings import ProcessSettings, WrongSetting
 
 KEK_BYTES = 32
 FORMAT = b"\x01"
@@ -89,6 +92,25 @@ def decode_kek(line: str) -> bytes:
     if len(kek) != KEK_BYTES:
         raise ValueError(f"The key-encryption key must be {KEK_BYTES} bytes in base64url")
     return kek
+
+
+def kek_path(process: ProcessSettings) -> Path:
+    """The file that holds the KEK."""
+    return process.kek_file or process.home / "keys" / "kek"
+
+
+def read_kek(process: ProcessSettings) -> bytes:
+    """The KEK of this deployment. Raises `WrongSetting` with what to do."""
+    path = kek_path(process)
+    try:
+        return decode_kek(path.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        raise WrongSetting(f"There is no key-encryption key at {path}: run `runnerly keys bootstrap`") from None
+    except (OSError, ValueError) as failure:
+        reason = failure.strerror if isinstance(failure, OSError) else "it holds something else"
+        raise WrongSetting(
+            f"The key-encryption key at {path} can't be read ({reason}): set RUNNERLY_KEK_FILE to its file"
+        ) from None
 
 
 def _derive(kek: bytes, info: str) -> bytes:

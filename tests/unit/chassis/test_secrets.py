@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.secrets import Secrets, WrongKey, decode_kek, encode_kek, new_kek
+from services.chassis.secrets import Secrets, WrongKey, decode_kek, encode_kek, new_kek, read_kek
+from services.chassis.settings import ProcessSettings, WrongSetting
 
 KEK = bytes(range(32))
 
@@ -87,3 +90,21 @@ def test_a_short_kek_is_refused_and_never_printed() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         Secrets(b"short")
     assert KEK.hex() not in repr(Secrets(KEK))
+
+
+def test_the_kek_is_read_from_home_or_where_it_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "kek").write_text(encode_kek(KEK) + "\n")
+    (tmp_path / "elsewhere").write_text(encode_kek(b"k" * 32))
+    assert read_kek(ProcessSettings(home=tmp_path)) == KEK
+    assert read_kek(ProcessSettings(home=tmp_path, kek_file=tmp_path / "elsewhere")) == b"k" * 32
+
+
+def test_a_missing_or_broken_kek_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(WrongSetting, match="keys bootstrap"):
+        read_kek(ProcessSettings(home=tmp_path))
+    (tmp_path / "kek").write_text("rubbish")
+    with pytest.raises(WrongSetting, match="RUNNERLY_KEK_FILE"):
+        read_kek(ProcessSettings(kek_file=tmp_path / "kek"))
+    with pytest.raises(WrongSetting, match="RUNNERLY_KEK_FILE"):
+        read_kek(ProcessSettings(kek_file=tmp_path))
