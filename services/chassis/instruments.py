@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from services.chassis.catalogue import LogCatalogue, MetricCatalogue
-from services.chassis.logs import Logger, Logs, configure_logging
+from services.chassis.logs import STDOUT, Logger, Logs, configure_logging
 from services.chassis.metrics import Metrics
 from services.chassis.mongo_metrics import CommandTimer
 from services.chassis.secrets import Secrets
 from services.chassis.settings import ProcessSettings
 from services.chassis.statsd import open_metrics
 from services.chassis.vitals import Vitals
+
+LARGE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Instruments:
             gelf_url=process.gelf_url or None,
             person_key=secrets.derive("logs.person"),
             catalogue=LogCatalogue.read(process.monitoring),
+            stdout=_opened(process.log_file) if process.log_file else STDOUT,
         )
         log = logs.get_logger(name)
         metrics = open_metrics(
@@ -48,3 +53,11 @@ class Instruments:
         """Send what is left, and stop."""
         self.metrics.close()
         self.logs.close()
+
+
+def _opened(path: Path) -> int:
+    """The log file, to be appended to. One that has grown large makes room at the start: the one before it is kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LARGE:
+        path.replace(path.with_suffix(f"{path.suffix}.1"))
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)

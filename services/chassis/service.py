@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from services.chassis.bus import inbox, outbox
 from services.chassis.bus.service_bus import ServiceBus
 from services.chassis.endpoint import Route
 from services.chassis.http_client import HttpClient
+from services.chassis.identity import Identity
 from services.chassis.live import EventLog
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
@@ -22,14 +23,6 @@ from services.chassis.mongo import CollectionSpec, Database, Migration
 from services.chassis.people import PeopleOwner, Tombstones
 from services.chassis.secrets import Secrets
 from services.chassis.settings import ProcessSettings
-
-
-class Identity(Protocol):
-    """A service's own identity: a token for each service it calls."""
-
-    async def token(self, audience: str) -> str:
-        """A token that the service of this name takes."""
-
 
 Check = Callable[[], Awaitable[None]]
 Job = Callable[[], Awaitable[None]]

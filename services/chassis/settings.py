@@ -66,6 +66,7 @@ class ProcessSettings(Struct, frozen=True, forbid_unknown_fields=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="The least level that is logged")
     ] = "info"
+    log_file: Annotated[Path | None, Meta(description="Where log lines go instead of standard output")] = None
     behind_door: Annotated[bool, Meta(description="Whether a proxy in front sets X-Real-Ip, and compresses")] = False
     workers: Annotated[int, Meta(ge=1, description="How many processes of this service run on this machine")] = 1
     drain_s: Annotated[float, Meta(ge=0, description="Seconds that requests in flight get to finish at a stop")] = 7.0
