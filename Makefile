@@ -18,6 +18,20 @@ run: ## Set everything up and start Runnerly; Ctrl-C stops it
 	@scripts/environment.sh run
 	@exec $(WITH_PARENT) $(PYTHON_HERE) -m services up
 
+.PHONY: up
+up: ## The same under Circus, every service in processes of its own, behind nginx with Lua
+	@scripts/environment.sh run
+	@scripts/install-parts.sh 'nginx with Lua'
+	@exec $(WITH_PARENT) $(PYTHON_HERE) -m deploy.circus up
+
+.PHONY: reload
+reload: ## New workers for old in a running `make up`, losing no request
+	@exec $(PYTHON_HERE) -m deploy.circus reload
+
+.PHONY: down
+down: ## Stop a running `make up`
+	@exec $(PYTHON_HERE) -m deploy.circus down
+
 ##@ Change it
 
 .PHONY: develop
