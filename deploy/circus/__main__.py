@@ -14,9 +14,10 @@ from deploy.circus.arbiter import Refused
 from deploy.circus.reload import reload_services
 from deploy.circus.settings import Settings
 from deploy.circus.up import PID_FILE, Foreground
-from deploy.openresty.documents import read_documents
+from deploy.openresty.documents import Documents, read_documents
 from services.chassis.settings import WrongSetting
 from services.command import street
+from services.command.main import EXIT_CONFIGURATION
 
 DOWN_S = 12.0
 
@@ -29,7 +30,7 @@ def main() -> None:
 @main.command()
 def up() -> None:
     """Start everything in the foreground; Ctrl-C or SIGTERM stops it."""
-    sys.exit(Foreground(read(), read_documents(street.NAMES)).run())
+    sys.exit(Foreground(read(), documents()).run())
 
 
 @main.command()
@@ -37,8 +38,7 @@ def down() -> None:
     """Stop the one that runs from this RUNNERLY_HOME."""
     pid_file = read().run / PID_FILE
     try:
-        pid = int(pid_file.read_text())
-        os.kill(pid, signal.SIGTERM)
+        os.kill(int(pid_file.read_text()), signal.SIGTERM)
     except (OSError, ValueError):
         raise click.ClickException(f"Nothing runs here ({pid_file})") from None
     until = time.monotonic() + DOWN_S
@@ -49,7 +49,7 @@ def down() -> None:
 @main.command()
 def reload() -> None:
     """Start new workers of every service, then let the old ones finish. No request is lost."""
-    reload_services(read(), read_documents(street.NAMES))
+    reload_services(read(), documents())
 
 
 def read() -> Settings:
@@ -57,8 +57,14 @@ def read() -> Settings:
     return settings.read(street.NAMES)
 
 
+def documents() -> Documents:
+    """What the door lets through."""
+    return read_documents(street.NAMES, {service.name: service.assets for service in street.street()})
+
+
 if __name__ == "__main__":
     try:
         main()
     except (WrongSetting, Refused) as wrong:
-        sys.exit(f"Runnerly under Circus: {wrong}")
+        click.echo(f"Runnerly under Circus: {wrong}", err=True)
+        sys.exit(EXIT_CONFIGURATION)

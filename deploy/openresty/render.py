@@ -43,7 +43,7 @@ def render(settings: DoorSettings, nginx: str, documents: Mapping[str, Mapping[s
         "upstreams": _upstreams(services, settings),
         "services_pattern": "|".join(services),
     }
-    (settings.run / "door.json").write_bytes(msgspec.json.encode(_for_lua(settings, routes, services)))
+    (settings.run / "door.json").write_bytes(msgspec.json.encode(_for_lua(settings, routes, documents)))
     for name in ("to_services.conf", "nginx.conf"):
         (settings.run / name).write_text(fill(HERE / f"{name}.template", values), "utf-8")
     return settings.run / "nginx.conf"
@@ -87,10 +87,12 @@ def _upstreams(services: list[str], settings: DoorSettings) -> str:
     )
 
 
-def _for_lua(settings: DoorSettings, routes: list[Route], services: list[str]) -> dict[str, Any]:
+def _for_lua(settings: DoorSettings, routes: list[Route], documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    services = sorted(documents)
     return {
         "https": settings.is_https,
         "services": services,
+        "documents": [service for service in services if "openapi" in documents[service]],
         "sockets": {service: f"unix:{settings.socket(service)}" for service in services},
         "limits": {
             "any": _limit(settings, settings.door_rate, settings.door_burst),

@@ -26,6 +26,7 @@ SIGNED_IN = {"security": [{"bearer": []}]}
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "accounts": {"paths": {"/api/v1/sessions": {"post": {"operationId": "signIn"}}}},
     "activities": {
+        "openapi": "3.1.0",
         "paths": {
             "/": {"get": {"operationId": "readPage"}},
             "/api/v1/activities": {
@@ -49,7 +50,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
             },
             "/api/v1/imports": {"post": {"operationId": "importArchive", **SIGNED_IN}},
             "/calendar/{secret}.ics": {"get": {"operationId": "readCalendar"}},
-        }
+        },
     },
 }
 

@@ -64,8 +64,11 @@ class Page(RequestHandler):
 
 
 class Heartbeat(RequestHandler):
+    def initialize(self, name):
+        self.name = name
+
     def get(self):
-        self.write({"status": "ok"})
+        self.write({"status": "ok", "checks": {f"{self.name}.database": "ok"}})
 
 
 class Die(RequestHandler):
@@ -87,7 +90,7 @@ async def main():
     given = parser.parse_args()
     application = Application(
         [
-            ("/__l?b?heartbeat__", Heartbeat),
+            ("/__(?:lb)?heartbeat__", Heartbeat, {"name": given.name}),
             ("/", Page),
             ("/api/v1/.*/events", Stream, {"name": given.name}),
             ("/api/v1/.*/death", Die),

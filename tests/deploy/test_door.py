@@ -291,10 +291,15 @@ def test_the_access_log_tells_routes_and_networks_not_paths_and_people(door: Doo
 
 
 def test_health_passes_through_to_a_worker_of_each_service(door: Door) -> None:
-    for path in ("/__lbheartbeat__", "/__heartbeat__"):
-        answer = door.ask("GET", path)
-        assert answer.status == 200
-        assert set(answer.json["services"]) == {"accounts", "activities"}
+    assert (door.ask("GET", "/__lbheartbeat__").status, door.ask("GET", "/__heartbeat__").status) == (200, 200)
+    assert door.ask("GET", "/__heartbeat__").json == {
+        "status": "ok",
+        "checks": {"accounts.database": "ok", "activities.database": "ok"},
+    }
+
+
+def test_the_documents_of_all_services_are_listed(door: Door) -> None:
+    assert door.ask("GET", "/api/openapi").json == {"items": ["activities"]}
 
 
 def test_a_service_that_is_gone_is_a_503_with_retry_after_and_shows_in_the_health(
@@ -304,7 +309,9 @@ def test_a_service_that_is_gone_is_a_503_with_retry_after_and_shows_in_the_healt
         half.workers["accounts"].kill()
         assert_problem(half.ask("POST", "/api/v1/sessions", b"{}"), problems.Unavailable)
         health = half.ask("GET", "/__lbheartbeat__")
-        assert (health.status, health.json["status"]) == (503, "error")
+        assert (health.status, health.json) == (503, {"status": "error"})
+        backends = half.ask("GET", "/__heartbeat__").json
+        assert backends["checks"] == {"accounts.process": "unreachable", "activities.database": "ok"}
         assert half.ask("GET", "/api/v1/activities").status == 200
 
 
