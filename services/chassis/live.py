@@ -137,11 +137,10 @@ async def send(
     stopping = asyncio.ensure_future(draining.wait())
     try:
         while True:
-            wait_s = HEARTBEAT_S if until is None else min(HEARTBEAT_S, until - time.time())
-            if wait_s <= 0:
-                return
+            left_s = HEARTBEAT_S if until is None else max(0.0, until - time.time())
+            wait_s = min(HEARTBEAT_S, left_s)
             await asyncio.wait({upcoming, stopping}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-            if stopping.done():
+            if stopping.done() or (wait_s < HEARTBEAT_S and not upcoming.done()):
                 return
             if not upcoming.done():
                 await write(HEARTBEAT)
