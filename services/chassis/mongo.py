@@ -139,6 +139,26 @@ class Mongo:
         """Return when the database answers; raises what the driver raises when it does not."""
         await self._client.admin.command("ping")
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Session]:
+        """One moment of all databases: what is read in this session does not see what is written meanwhile.
+
+        MongoDB keeps that moment for `minSnapshotHistoryWindowInSeconds` (five minutes unless set). SecantusDB accepts
+        a snapshot session but does not pin what it reads, so there it is a transaction, whose moment lasts as long as
+        it is not idle for a minute.
+        """
+        build = await self._client.admin.command("buildInfo")
+        if "secantusVersion" not in build:
+            async with await self._client.start_session(snapshot=True) as session:
+                yield session
+            return
+        async with await self._client.start_session() as session:
+            session.start_transaction(read_concern=ReadConcern("snapshot"))
+            try:
+                yield session
+            finally:
+                await session.abort_transaction()
+
     def close(self) -> None:
         """Let go of every connection."""
         self._client.close()
@@ -219,6 +239,11 @@ class Database:
         await migration.apply(self)
         await applied.update_one({"_id": migration.id}, {"$currentDate": {"applied_at": True}}, upsert=True)
         return True
+
+    async def command(self, command: Mapping[str, Any]) -> Document:
+        """What the database answers to a command of its own protocol, for what has no name here."""
+        answer: Document = await self._database.command(dict(command))
+        return answer
 
     async def collection_names(self) -> list[str]:
         """The names of all collections in this database."""
