@@ -55,6 +55,11 @@ format: develop ## Format the code and fix what can be fixed
 	@$(PYTHON_HERE) -m ruff check --fix --quiet . || true
 	@$(PYTHON_HERE) -m ruff format .
 
+.PHONY: bench
+bench: develop ## What the chassis costs, as a ratio to bare Tornado (needs wrk)
+	@scripts/install-parts.sh wrk
+	@exec $(PYTHON_HERE) -m tests.bench.chassis_cost
+
 .PHONY: docs
 docs: develop ## Build the book into docs/_build/html
 	@exec $(PYTHON_HERE) -m tox -q -e docs

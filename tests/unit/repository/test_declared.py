@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[3]
 OURS = {"deploy", "services", "tests", "scripts", "loadtests"}
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())
-NOT_SUITES = {"support", "__pycache__", "data"}
+NOT_SUITES = {"support", "__pycache__", "data", "bench"}  # `make bench` is no test
 
 
 def declared(*groups: str) -> set[str]:
