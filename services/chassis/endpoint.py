@@ -64,6 +64,8 @@ class Endpoint(RequestHandler, Generic[Uses]):
     """One resource. A subclass has a verb per operation, each declared with `@operation`; `uses` are its use cases."""
 
     operations: ClassVar[dict[str, Operation]] = {}
+    # The media type and the body of what is told of a problem, where a protocol has its own (OAuth); see `present_problem`.
+    error_document: ClassVar[tuple[str, type[Struct]] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Compile the operations of a new endpoint. Raises TypeError for a verb without `@operation`."""
@@ -387,7 +389,12 @@ class Endpoint(RequestHandler, Generic[Uses]):
         """The status, headers and body that tell of a problem; a protocol with errors of its own (OAuth) overrides this."""
         document = as_document(problem, instance=self.request.path)
         headers = {**headers_of(problem), "Content-Type": PROBLEM}
-        return int(status_of(type(problem))), headers, ENCODERS[JSON](document)
+        return self.status_for(type(problem)), headers, ENCODERS[JSON](document)
+
+    @classmethod
+    def status_for(cls, problem: type[Problem]) -> int:
+        """The status of an answer that tells of such a problem."""
+        return int(status_of(problem))
 
     async def _send_stream(self, stream: Stream) -> None:
         self.deadline = math.inf

@@ -11,7 +11,7 @@ from msgspec import NODEFAULT, Struct
 
 from services.chassis import negotiation
 from services.chassis.answers import EventStream, File, Stream
-from services.chassis.endpoint import Route
+from services.chassis.endpoint import Endpoint, Route
 from services.chassis.idempotency import HEADER, InFlight, KeyReused
 from services.chassis.operations import Operation
 from services.chassis.problems import (
@@ -28,7 +28,6 @@ from services.chassis.problems import (
     Unauthenticated,
     Unavailable,
     UnsupportedMedia,
-    status_of,
 )
 from services.chassis.scopes import SCOPES
 
@@ -89,6 +88,8 @@ class _Schemas:
 def _types(routes: list[Route]) -> Iterator[Any]:
     yield ProblemDocument
     for route in routes:
+        if route.endpoint.error_document is not None:
+            yield route.endpoint.error_document[1]
         for plan in route.endpoint.operations.values():
             yield from (type_ for type_ in (plan.body, plan.form) if type_ is not None)
             if plan.has_value and plan.returns is not type(None):
@@ -103,10 +104,12 @@ def _field_types(query: type[Struct]) -> Iterator[Any]:
 
 def _path_item(tag: str, route: Route, schemas: _Schemas) -> Iterator[tuple[str, Any]]:
     for method, plan in route.endpoint.operations.items():
-        yield method.lower(), _operation(tag, method, plan, schemas)
+        yield method.lower(), _operation(tag, method, plan, schemas, route.endpoint)
 
 
-def _operation(tag: str, method: str, plan: Operation, schemas: _Schemas) -> dict[str, Any]:
+def _operation(
+    tag: str, method: str, plan: Operation, schemas: _Schemas, endpoint: type[Endpoint[Any]]
+) -> dict[str, Any]:
     described: dict[str, Any] = {"operationId": plan.id, "tags": [tag], "summary": plan.summary}
     if plan.description:
         described["description"] = plan.description
@@ -114,7 +117,7 @@ def _operation(tag: str, method: str, plan: Operation, schemas: _Schemas) -> dic
         described["parameters"] = parameters
     if plan.takes_body:
         described["requestBody"] = {"required": True, "content": _request_content(plan, schemas)}
-    described["responses"] = _responses(method, plan, schemas)
+    described["responses"] = _responses(method, plan, schemas, endpoint)
     if plan.scope is None:
         described["security"] = []
     else:
@@ -171,14 +174,15 @@ def _request_content(plan: Operation, schemas: _Schemas) -> dict[str, Any]:
     return {negotiation.JSON: {"schema": schemas.of(plan.body)}}
 
 
-def _responses(method: str, plan: Operation, schemas: _Schemas) -> dict[str, Any]:
+def _responses(method: str, plan: Operation, schemas: _Schemas, endpoint: type[Endpoint[Any]]) -> dict[str, Any]:
     responses = {str(plan.status): {"description": HTTPStatus(plan.status).phrase, **_answer_content(plan, schemas)}}
     if method == "GET" and plan.has_value:
         responses["304"] = {"description": "You have it already"}
     by_status: dict[int, list[type[Problem]]] = {}
     for problem in _problems(plan):
-        by_status.setdefault(int(status_of(problem)), []).append(problem)
-    content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="ProblemDocument")}}}
+        by_status.setdefault(endpoint.status_for(problem), []).append(problem)
+    media_type, body = endpoint.error_document or (MEDIA_TYPE, ProblemDocument)
+    content = {media_type: {"schema": schemas.of(body)}}
     for status, problems in sorted(by_status.items()):
         titles = "; ".join(dict.fromkeys(problem.title for problem in problems))
         responses[str(status)] = {"description": titles, "content": content}

@@ -1,0 +1,98 @@
+"""`runnerly clients`: the programs that get tokens in their own name."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from services.chassis.auth import API_AUDIENCE
+from services.chassis.mongo import Mongo
+from services.chassis.scopes import SCOPES, SERVICE
+from services.chassis.secrets import Secrets, read_kek
+from services.chassis.settings import ProcessSettings
+from services.command.keys import tokendealer_database, with_database
+from services.tokendealer.domain.clients import APP_GRANTS, Client, ClientSecret, PublicKey
+from services.tokendealer.signing import public_key_of
+from services.tokendealer.store import ClientStore, FamilyStore
+from services.tokendealer.usecases.authenticate_client import SECRET_PURPOSE
+
+PUBLIC_SCOPES = [scope for scope in SCOPES if scope != SERVICE]
+
+
+@click.group()
+def clients() -> None:
+    """List, add and remove OAuth clients."""
+
+
+@clients.command(name="list")
+def list_command() -> None:
+    """List every client, our own services first."""
+
+    async def run(process: ProcessSettings, mongo: Mongo) -> None:  # noqa: ARG001, RUF100 - as the others
+        for client in await ClientStore(tokendealer_database(mongo)).all():
+            proofs = [*(f"key {key.alg}" for key in client.keys), *("secret" for _ in client.secrets)]
+            click.echo(f"{client.id}  {client.kind}  {client.name}  [{' '.join(client.scopes)}]  {', '.join(proofs)}")
+
+    with_database(run)
+
+
+@clients.command(name="add")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(PUBLIC_SCOPES), help="What it may do; repeatable.")
+@click.option(
+    "--public-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A PEM file (EC P-256, or RSA) to prove itself with, instead of a secret.",
+)
+def add_command(name: str, scopes: tuple[str, ...], public_key: Path | None) -> None:
+    """Add a client called NAME; its secret is shown this once."""
+    if not scopes:
+        raise click.UsageError("Say what it may do with --scope")
+    try:
+        keys = (public_key_of(public_key.read_bytes()),) if public_key else ()
+    except ValueError as wrong:
+        raise click.UsageError(str(wrong)) from None
+
+    async def run(process: ProcessSettings, mongo: Mongo) -> None:
+        secret = "" if keys else secrets.token_urlsafe(32)
+        client = new_client(name, scopes, keys, secret, Secrets(read_kek(process)))
+        await ClientStore(tokendealer_database(mongo)).add(client)
+        click.echo(f"client_id={client.id}")
+        if secret:
+            click.echo(f"client_secret={secret}")
+
+    with_database(run)
+
+
+@clients.command(name="remove")
+@click.argument("client_id")
+def remove_command(client_id: str) -> None:
+    """Remove the client CLIENT_ID, and end every sign-in through it."""
+
+    async def run(process: ProcessSettings, mongo: Mongo) -> None:  # noqa: ARG001, RUF100 - as the others
+        database = tokendealer_database(mongo)
+        if not await ClientStore(database).remove(client_id):
+            raise click.ClickException(f"There is no client {client_id}")
+        ended = await FamilyStore(database).end_all_of_client(client_id)
+        click.echo(f"Removed {client_id}; {ended} sign-ins ended")
+
+    with_database(run)
+
+
+def new_client(name: str, scopes: tuple[str, ...], keys: tuple[PublicKey, ...], secret: str, box: Secrets) -> Client:
+    """A client of the public API, with a key or a secret."""
+    now = datetime.now(UTC)
+    return Client(
+        id=f"app-{secrets.token_hex(8)}",
+        name=name,
+        kind="app",
+        scopes=tuple(sorted(set(scopes))),
+        grants=APP_GRANTS,
+        audiences=(API_AUDIENCE,),
+        created_at=now,
+        keys=keys,
+        secrets=(ClientSecret(box.keyed_hash(SECRET_PURPOSE, secret), now),) if secret else (),
+    )

@@ -1,0 +1,239 @@
+"""`runnerly keys`: the key-encryption key, the keys that sign tokens, and each service's own key pair.
+
+`bootstrap` brings all of them about where they are missing. It is safe to run at every start, by several at once: a file
+appears whole or not at all, the first signing key is whoever's insert came first, and a service may be known by several keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from services.chassis import settings
+from services.chassis.identity import read_service_key, service_key_path
+from services.chassis.mongo import Database, Mongo
+from services.chassis.scopes import SERVICE
+from services.chassis.secrets import Secrets, WrongKey, encode_kek, kek_path, new_kek, read_kek
+from services.chassis.settings import ProcessSettings, WrongSetting
+from services.command import street
+from services.tokendealer.domain.clients import SERVICE_GRANTS, Client
+from services.tokendealer.domain.keys import PUBLISHED_AHEAD, SigningKey, is_past, signer
+from services.tokendealer.signing import new_signing_key, open_signing_key, public_key_of
+from services.tokendealer.store import ClientStore, KeyStore, Taken
+
+FILE_MODE, FOLDER_MODE = 0o600, 0o700
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and change keys."""
+
+
+@keys.command(name="bootstrap")
+def bootstrap_command() -> None:
+    """Make the keys that are missing; change none that is there."""
+
+    async def run(process: ProcessSettings, mongo: Mongo) -> None:
+        for made in await bootstrap(process, mongo, street.NAMES):
+            click.echo(f"Made {made}")
+        click.echo("All keys are there")
+
+    with_database(run)
+
+
+@keys.command(name="list")
+def list_command() -> None:
+    """List the keys that sign tokens."""
+
+    async def run(process: ProcessSettings, mongo: Mongo) -> None:  # noqa: ARG001, RUF100 - as the others
+        known, now = await KeyStore(tokendealer_database(mongo)).all(), datetime.now(UTC)
+        for key in known:
+            state = state_of(known, key, now)
+            click.echo(f"{key.kid}  made {key.created_at:%Y-%m-%d %H:%M}  signs from {key.signs_from:%H:%M}Z  {state}")
+
+    with_database(run)
+
+
+@keys.command(name="rotate")
+@click.option("--revoke", is_flag=True, help="Withdraw the present keys at once: every access token must be renewed.")
+def rotate_command(revoke: bool) -> None:
+    """Make a new key to sign tokens with.
+
+    It is published now and signs in a quarter of an hour, when everybody who verifies tokens has it; the one before
+    verifies until its last token has expired.
+    """
+
+    async def run(process: ProcessSettings, mongo: Mongo) -> None:
+        store = KeyStore(tokendealer_database(mongo))
+        if revoke:  # a way out where the KEK is lost: nothing that it sealed is needed any more
+            _make_kek(process, [])
+        key = await rotate(store, Secrets(read_kek(process)), datetime.now(UTC), revoke=revoke)
+        click.echo(f"Key {key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S}Z")
+
+    with_database(run)
+
+
+async def bootstrap(process: ProcessSettings, mongo: Mongo, names: Iterable[str]) -> list[str]:
+    """Bring about every key that is missing; what was made. Raises `WrongSetting` with what to do."""
+    names = list(names)
+    database = tokendealer_database(mongo)
+    known = await KeyStore(database).all()
+    made = [
+        *_make_kek(process, known),
+        *await _make_signing_key(database, Secrets(read_kek(process)), kek_path(process)),
+    ]
+    for name in names:
+        path = service_key_path(process, name)
+        if write_once(path, _new_service_key):
+            made.append(f"the key of {name}, {path}")
+        await _introduce(database, name, path, names)
+    return made
+
+
+async def rotate(store: KeyStore, box: Secrets, now: datetime, *, revoke: bool = False) -> SigningKey:
+    """Add the next signing key and forget those long past; one that is on its way already is taken as it is."""
+    known = await store.all()
+    newest = max(known, key=lambda key: key.generation, default=None)
+    if newest is not None and newest.signs_from > now and newest.revoked_at is None and not revoke:
+        return newest
+    generation = newest.generation + 1 if newest else 1
+    key = new_signing_key(generation, now if revoke or newest is None else now + PUBLISHED_AHEAD, box)
+    try:
+        await store.add(key)
+    except Taken:
+        return await rotate(store, box, now, revoke=revoke)
+    if revoke:
+        await store.revoke_before(generation, now)
+    await store.remove([old.generation for old in known if is_past(known, old, now)])
+    return key
+
+
+def state_of(known: list[SigningKey], key: SigningKey, now: datetime) -> str:
+    """What a key is for now, in a word or two."""
+    current = signer(known, now)
+    if key.revoked_at is not None:
+        return "withdrawn"
+    if current is not None and key.generation == current.generation:
+        return "signs"
+    if key.signs_from > now:
+        return "published"
+    return "past" if is_past(known, key, now) else "verifies"
+
+
+def write_once(path: Path, content: Callable[[], str]) -> bool:
+    """Make a file that only its owner may read, unless it is there; whether it was made.
+
+    It appears whole: it is written under another name, then linked, which fails where another was first.
+    """
+    if path.exists():
+        return False
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(content())
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    _sync_folder(path.parent)
+    return True
+
+
+def tokendealer_database(mongo: Mongo) -> Database:
+    """The database that keys and clients are in."""
+    return mongo.database(street.service("tokendealer").database)
+
+
+def with_database(run: Callable[[ProcessSettings, Mongo], Awaitable[None]]) -> None:
+    """Run a command on the database of this environment. Raises `WrongSetting` where none is set."""
+    process = settings.read(ProcessSettings, os.environ)
+    if not process.mongodb_uri:
+        raise WrongSetting("Set MONGODB_URI to the database of the Runnerly that is meant")
+
+    async def connected() -> None:
+        mongo = Mongo(process.mongodb_uri, app_name="runnerly-command")
+        try:
+            await run(process, mongo)
+        finally:
+            mongo.close()
+
+    asyncio.run(connected())
+
+
+def _make_kek(process: ProcessSettings, known: list[SigningKey]) -> list[str]:
+    """Make the KEK, but never beside keys that another one sealed."""
+    path = kek_path(process)
+    if known and not path.exists():
+        raise WrongSetting(
+            f"The database holds keys that a key-encryption key sealed, and there is none at {path}:"
+            " put the file back, or set RUNNERLY_KEK_FILE to where it is"
+        )
+    try:
+        made = write_once(path, lambda: encode_kek(new_kek()) + "\n")
+    except OSError as failure:
+        raise WrongSetting(
+            f"The key-encryption key can't be written to {path} ({failure.strerror}): set RUNNERLY_KEK_FILE"
+        ) from None
+    return [f"the key-encryption key, {path}"] if made else []
+
+
+async def _make_signing_key(database: Database, box: Secrets, path: Path) -> list[str]:
+    store, made = KeyStore(database), list[str]()
+    if not await store.all():
+        key = new_signing_key(1, datetime.now(UTC), box)
+        with suppress(Taken):
+            await store.add(key)
+            made = [f"the first signing key, {key.kid}"]
+    key = max(await store.all(), key=lambda key: key.generation)
+    try:
+        open_signing_key(key, box)
+    except WrongKey:
+        raise WrongSetting(
+            f"The signing key {key.kid} was sealed with another key-encryption key than the one at {path}:"
+            " put that one back, or start anew with `runnerly keys rotate --revoke`"
+        ) from None
+    return made
+
+
+async def _introduce(database: Database, name: str, path: Path, names: list[str]) -> None:
+    """Make a service known to the tokendealer by the public half of its key."""
+    public = read_service_key(path).public_key()
+    key = public_key_of(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    client = Client(
+        id=name,
+        name=f"The service {name}",
+        kind="service",
+        scopes=(SERVICE,),
+        grants=SERVICE_GRANTS,
+        audiences=tuple(names),
+        created_at=datetime.now(UTC),
+    )
+    await ClientStore(database).introduce(client, key)
+
+
+def _new_service_key() -> str:
+    private = generate_private_key(SECP256R1())
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make sure that a name that was just made outlives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""What holds for keys, clients and families of tokens, whoever asks."""

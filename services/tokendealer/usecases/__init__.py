@@ -1,0 +1,28 @@
+"""What the tokendealer does for those who ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.tokendealer.keyring import Keyring
+from services.tokendealer.usecases.authenticate_client import AuthenticateClient
+from services.tokendealer.usecases.end_families import EndFamilies
+from services.tokendealer.usecases.grant_token import GrantToken
+from services.tokendealer.usecases.inspect_token import InspectToken
+from services.tokendealer.usecases.issue_tokens import IssueTokens
+from services.tokendealer.usecases.refresh_tokens import RefreshTokens
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """All of them."""
+
+    authenticate_client: AuthenticateClient
+    grant_token: GrantToken
+    issue_tokens: IssueTokens
+    refresh_tokens: RefreshTokens
+    inspect_token: InspectToken
+    end_families: EndFamilies
+    keyring: Keyring
+    issuer: str
+    may_issue: frozenset[str]

@@ -1,0 +1,68 @@
+"""Begin a sign-in: a person's first access token, and the family of refresh tokens behind it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec import Struct
+
+from services.chassis.people import Tombstones
+from services.chassis.problems import Gone
+from services.tokendealer.domain.families import Family, KeyedHash, Lifetimes
+from services.tokendealer.minting import Mint, Minted
+from services.tokendealer.store import FamilyStore
+
+SEED_BYTES, ID_BYTES = 32, 18
+
+
+class Order(Struct, frozen=True):
+    """Whose tokens: a person's, through a client, with these scopes. `label` is how the person will know it again."""
+
+    sub: str
+    client_id: str
+    scopes: tuple[str, ...]
+    label: str
+
+
+class SignIn(Struct, frozen=True):
+    """The tokens of a sign-in as they are now."""
+
+    family: Family
+    refresh_token: str
+    minted: Minted
+
+
+@dataclass(frozen=True, slots=True)
+class IssueTokens:
+    """Raises `Gone` for a person who was deleted."""
+
+    families: FamilyStore
+    tombstones: Tombstones
+    mint: Mint
+    lifetimes: Lifetimes
+    keyed_hash: KeyedHash
+    clock: Callable[[], datetime]
+
+    async def __call__(self, order: Order) -> SignIn:
+        """Begin it."""
+        if await self.tombstones.holds(order.sub):
+            raise Gone("This person is not here any more")
+        now = self.clock()
+        family = Family(
+            id=secrets.token_urlsafe(ID_BYTES),
+            sub=order.sub,
+            client_id=order.client_id,
+            scopes=tuple(sorted(set(order.scopes))),
+            label=order.label,
+            generation=1,
+            seed=secrets.token_bytes(SEED_BYTES),
+            created_at=now,
+            rotated_at=now,
+            expires_at=self.lifetimes.family_ends(now, now),
+        )
+        minted = await self.mint.for_family(family, family.scopes)
+        await self.families.add(family)
+        return SignIn(family, family.token(self.keyed_hash), minted)
