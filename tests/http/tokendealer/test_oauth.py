@@ -9,12 +9,12 @@ import hmac
 import time
 import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
 import jwt
 import pytest
+import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -33,9 +33,13 @@ TOKEN = "/oauth/token"
 OWN = {"grant_type": "client_credentials"}
 
 
-@pytest.fixture
-async def dealer(database_server: DatabaseServer, tmp_path: Path) -> AsyncIterator[Dealer]:
-    async with tokendealer(database_server, tmp_path) as dealer:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def dealer(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dealer]:
+    """One for all tests of this module: they sign in different people."""
+    async with tokendealer(database_server, tmp_path_factory.mktemp("home")) as dealer:
         yield dealer
 
 
@@ -347,13 +351,13 @@ async def test_introspection_of_what_is_no_token(token: str, dealer: Dealer) -> 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
 async def test_revoking_a_token_ends_its_sign_in(which: str, dealer: Dealer) -> None:
     client, secret = await dealer.add_client("account")
-    begun = await dealer.sign_in("runner-1", client.id, "account")
+    begun = await dealer.sign_in(f"runner of {which}", client.id, "account")
     other, _ = await dealer.add_client("account")
     form = {"token": getattr(begun, which)}
     assert (await dealer.post("/oauth/revoke", form, headers=basic(other.id, secret)))[0] == 200
-    assert await dealer.families_of("runner-1")
+    assert await dealer.families_of(f"runner of {which}")
     assert await dealer.post("/oauth/revoke", form, headers=basic(client.id, secret)) == (200, {})
-    assert await dealer.families_of("runner-1") == []
+    assert await dealer.families_of(f"runner of {which}") == []
     assert await dealer.post("/oauth/introspect", {"token": begun.access_token} | proof(dealer)) == (
         200,
         {"active": False},
