@@ -32,14 +32,16 @@ class Keyring:
         self._log = log
         self._keys: list[SigningKey] = []
         self._opened: dict[str, RSAPrivateKey] = {}
+        self._signed_with: str | None = None
         self._read_at = float("-inf")
         self._flight: SingleFlight[None] = SingleFlight()
 
     async def sign(self, token: AccessToken) -> str:
         """The token, signed. Raises `Unavailable` while there is no key."""
-        key = signer(await self._current(), self._clock())
-        if key is None:
-            raise Unavailable("There is no signing key yet: run `runnerly keys bootstrap`")
+        key = await self._signer()
+        if self._signed_with not in {None, key.kid}:
+            self._log.info("keys.rotated", kid=key.kid)
+        self._signed_with = key.kid
         return sign(token, key.kid, self._private(key))
 
     async def published(self) -> list[SigningKey]:
@@ -48,10 +50,13 @@ class Keyring:
 
     async def check(self) -> None:
         """Return where tokens can be signed (for the health check)."""
+        self._private(await self._signer())
+
+    async def _signer(self) -> SigningKey:
         key = signer(await self._current(), self._clock())
         if key is None:
             raise Unavailable("There is no signing key yet: run `runnerly keys bootstrap`")
-        self._private(key)
+        return key
 
     async def _current(self) -> list[SigningKey]:
         if time.monotonic() - self._read_at > REREAD_AFTER_S or not self._keys:
@@ -61,6 +66,7 @@ class Keyring:
     async def _reread(self) -> None:
         try:
             self._keys = await self._store.all()
+            self._opened = {key.kid: self._opened[key.kid] for key in self._keys if key.kid in self._opened}
         except Exception as failure:
             if not self._keys:
                 raise
