@@ -84,6 +84,11 @@ class Folder:
         with self._lock:
             self._leave(message_id)
 
+    def clear(self, to: str | None = None) -> None:
+        """Throw everything away, of one recipient where `to` is given."""
+        for message_id in self.newest(len(self._ids), to):
+            self.remove(message_id)
+
     def _open(self) -> None:
         for path in (self._messages, self._unfinished):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -82,7 +82,7 @@ def _header(message: EmailMessage, name: str) -> str:
 def _body(message: EmailMessage, kind: str) -> str | None:
     for part in message.walk():
         if part.get_content_type() == f"text/{kind}" and not _is_attachment(part):
-            return _decoded(part)
+            return _decoded(part).replace("\r\n", "\n")
     return None
 
 

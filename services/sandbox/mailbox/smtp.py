@@ -39,6 +39,37 @@ class Postman:
         return "250 2.0.0 Kept"
 
 
+class Connection(SMTP):
+    """One client; the door knows who is there."""
+
+    def __init__(self, present: set[Connection], postman: Postman) -> None:
+        super().__init__(
+            postman,
+            hostname="mailbox.runnerly.test",
+            ident="Runnerly's sandbox",
+            enable_SMTPUTF8=True,
+            data_size_limit=LARGEST_MESSAGE,
+            timeout=LONGEST_SILENCE_S,
+            loop=asyncio.get_running_loop(),
+        )
+        self._present = present
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody came."""
+        super().connection_made(transport)
+        self._present.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Somebody left."""
+        super().connection_lost(error)
+        self._present.discard(self)
+
+    def hang_up(self) -> None:
+        """End the conversation."""
+        if self.transport is not None:
+            self.transport.close()
+
+
 class MailboxDoor:
     """The listening SMTP server; closed while the mailbox is down."""
 
@@ -46,6 +77,7 @@ class MailboxDoor:
         self._postman = Postman(folder, faults)
         self._host, self.port = host, port
         self._server: asyncio.Server | None = None
+        self._present: set[Connection] = set()
         self._lock = asyncio.Lock()
         faults.follow(PARTY, self._follow)
 
@@ -54,26 +86,18 @@ class MailboxDoor:
         async with self._lock:
             if self._server is not None:
                 return
-            loop = asyncio.get_running_loop()
-            protocol = partial(
-                SMTP,
-                self._postman,
-                hostname="mailbox.runnerly.test",
-                ident="Runnerly's sandbox",
-                enable_SMTPUTF8=True,
-                data_size_limit=LARGEST_MESSAGE,
-                timeout=LONGEST_SILENCE_S,
-                loop=loop,
-            )
-            self._server = await loop.create_server(protocol, self._host, self.port)
+            connection = partial(Connection, self._present, self._postman)
+            self._server = await asyncio.get_running_loop().create_server(connection, self._host, self.port)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Stop listening; connections that are open finish what they do."""
+        """Stop listening, and hang up on whoever is there: a message not answered for is the sender's to keep."""
         async with self._lock:
             if self._server is not None:
                 self._server.close()
                 self._server = None
+            for connection in tuple(self._present):
+                connection.hang_up()
 
     async def _follow(self, fault: Fault) -> None:
         await (self.close() if fault.down else self.open())

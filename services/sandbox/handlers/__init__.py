@@ -1,0 +1,1 @@
+"""The sandbox's HTTP side: the mailbox, and the knobs of every party."""
