@@ -1,0 +1,1 @@
+"""The other party that the mailer calls: an SMTP server."""

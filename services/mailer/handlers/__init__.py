@@ -1,0 +1,1 @@
+"""The mailer's HTTP side: for services only."""

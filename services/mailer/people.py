@@ -1,0 +1,27 @@
+"""The mailer's side of the people protocol: which mails a person was sent lately."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from services.chassis.people import Belonging
+from services.mailer.handlers.messages import MessageView
+from services.mailer.store import Store
+
+
+class MailOfPeople:
+    """What the mailer holds of a person: records of deliveries, and mails that wait."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def takeout(self, sub: str) -> AsyncIterator[Belonging]:
+        """The record of every mail, without the secrets that it carried."""
+        async for message in self._store.of_person(sub):
+            yield Belonging(f"mailer/{message.id}.json", msgspec.json.encode(MessageView.of(message)))
+
+    async def erase(self, sub: str) -> None:
+        """Forget them."""
+        await self._store.erase(sub)
