@@ -37,6 +37,7 @@ class Worker:
         self._limit_s = limit_s
         self._lease_s = lease_s
         self._rung = asyncio.Event()
+        self._stopping = False
         self._running: dict[str, tuple[Claim, asyncio.Task[None]]] = {}
         self._loops: list[asyncio.Task[None]] = []
 
@@ -54,7 +55,8 @@ class Worker:
     async def stop(self, within_s: float) -> None:
         """Claim nothing more, wait so long for what is running, then hand the rest back."""
         claiming, renewing = self._loops
-        claiming.cancel()
+        self._stopping = True  # and not cancelled: a claim that is under way would be nobody's until its lease ends
+        self._rung.set()
         await asyncio.gather(claiming, return_exceptions=True)
         if tasks := [task for _, task in self._running.values()]:
             await asyncio.wait(tasks, timeout=within_s)
@@ -68,11 +70,11 @@ class Worker:
         await self._queues.hand_back(claim)
 
     async def _claim(self) -> None:
-        while True:
+        while not self._stopping:
             await self._rung.wait()
             self._rung.clear()
             with contextlib.suppress(BusUnavailable):  # the watcher rings again when the database is back
-                while free := self._concurrency - len(self._running):
+                while not self._stopping and (free := self._concurrency - len(self._running)):
                     claims = await self._queues.claim(self._queue, free, self._lease_s)
                     if not claims:
                         break
