@@ -8,6 +8,7 @@ acknowledged by a majority and journalled (`w=majority, j=true`): without `j` a 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -83,7 +84,7 @@ TRANSACTION_TIMEOUT_S = 15.0
 TRANSIENT, UNKNOWN_COMMIT = "TransientTransactionError", "UnknownTransactionCommitResult"
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.005, 0.5
 APPLIED = "migrations"
-NAMESPACE_EXISTS, NAMESPACE_NOT_FOUND = 48, 26
+NAMESPACE_EXISTS, NAMESPACE_NOT_FOUND, NO_SUCH_TRANSACTION = 48, 26, 251
 
 
 class IndexSpec(Struct, frozen=True):
@@ -271,14 +272,12 @@ async def _until_committed(session: Session, body: Callable[[Session], Coroutine
     """
     deadline, pause_s = time.monotonic() + TRANSACTION_TIMEOUT_S, FIRST_PAUSE_S
     while True:
-        session.start_transaction(
-            read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True)
-        )
+        session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True))
         try:
             result = await body(session)
             await _commit(session, deadline)
         except BaseException as failure:
-            if session.in_transaction:
+            with contextlib.suppress(DatabaseError):  # it is over already, or the server is gone and ends it itself
                 await session.abort_transaction()
             transient = isinstance(failure, DatabaseError) and failure.has_error_label(TRANSIENT)
             if not transient or time.monotonic() + pause_s > deadline:
@@ -290,11 +289,18 @@ async def _until_committed(session: Session, body: Callable[[Session], Coroutine
 
 
 async def _commit(session: Session, deadline: float) -> None:
-    """Commit, again for as long as nobody knows whether it was done: the server does it once."""
+    """Commit, again for as long as nobody knows whether it was done: the server does it once.
+
+    The driver asks again by itself when the connection breaks. A server that was killed in between may have forgotten
+    that it did commit (SecantusDB has) and answer that there is no such transaction, which the specification takes for
+    "run it again". That could be twice, so we say instead that we don't know.
+    """
     while True:
         try:
             await session.commit_transaction()
         except DatabaseError as failure:
+            if isinstance(failure, OperationFailure) and failure.code == NO_SUCH_TRANSACTION:
+                raise Unavailable("It is not known whether this was saved: look before you try again") from failure
             if not failure.has_error_label(UNKNOWN_COMMIT) or time.monotonic() > deadline:
                 raise
             await asyncio.sleep(FIRST_PAUSE_S)

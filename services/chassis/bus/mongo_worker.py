@@ -74,12 +74,16 @@ class Worker:
             await self._rung.wait()
             self._rung.clear()
             with contextlib.suppress(BusUnavailable):  # the watcher rings again when the database is back
-                while not self._stopping and (free := self._concurrency - len(self._running)):
-                    claims = await self._queues.claim(self._queue, free, self._lease_s)
-                    if not claims:
-                        break
-                    for claim in claims:
-                        self._begin(claim)
+                await self._claim_all()
+
+    async def _claim_all(self) -> None:
+        """Claim until all hands are full, the queue has nothing due, or we stop."""
+        while (free := self._concurrency - len(self._running)) and not self._stopping:
+            claims = await self._queues.claim(self._queue, free, self._lease_s)
+            for claim in claims:
+                self._begin(claim)
+            if not claims:
+                return
 
     def _begin(self, claim: Claim) -> None:
         task = asyncio.create_task(self._handle(claim), name=f"handle {self._queue}")

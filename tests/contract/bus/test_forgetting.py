@@ -56,8 +56,8 @@ async def test_outbox_and_inbox_forget_a_person(bus: Bus, service_database: Data
         await activities.outbox.add(session, imported(1, sub="leaving"), imported(2, sub="staying"))
 
     await service_database.transact(body)
-    for sub in ("leaving", "staying"):
-        await activities.inbox.in_transaction("training", effect)(imported(3, sub=sub))
+    for number, sub in enumerate(("leaving", "staying")):
+        await activities.inbox.in_transaction("training", effect)(imported(number, sub=sub))
     assert await activities.forget("leaving") >= 3
     assert (await activities.outbox.backlog()).depth == 1
     for name in ("inbox", "inbox_versions", "outbox"):
