@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from typing import Any
+from types import UnionType
+from typing import Any, Union
 
 import msgspec
 from msgspec import NODEFAULT, Struct
+from msgspec.inspect import is_struct_type
 
 from services.chassis import negotiation
 from services.chassis.answers import EventStream, File, Stream
@@ -82,7 +85,15 @@ class _Schemas:
         self._known = list(zip(types, schemas, strict=True))
 
     def of(self, type_: Any) -> dict[str, Any]:
+        if len(choices := _choices(type_)) > 1:
+            return {"anyOf": [self.of(choice) for choice in choices]}
         return next(schema for known, schema in self._known if known == type_)
+
+
+def _choices(type_: Any) -> tuple[Any, ...]:
+    """The structs of a union of structs, which msgspec encodes but, as they have no tags, does not describe."""
+    choices = typing.get_args(type_) if typing.get_origin(type_) in {Union, UnionType} else ()
+    return choices if all(is_struct_type(typing.get_origin(one) or one) for one in choices) else ()
 
 
 def _types(routes: list[Route]) -> Iterator[Any]:
@@ -93,7 +104,7 @@ def _types(routes: list[Route]) -> Iterator[Any]:
         for plan in route.endpoint.operations.values():
             yield from (type_ for type_ in (plan.body, plan.form) if type_ is not None)
             if plan.has_value and plan.returns is not type(None):
-                yield plan.returns
+                yield from _choices(plan.returns) or (plan.returns,)
             if plan.query is not None:
                 yield from _field_types(plan.query)
 

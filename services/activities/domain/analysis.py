@@ -15,7 +15,7 @@ from services.activities.domain.geodesy import Bounds, bounds_of, encoded
 from services.activities.domain.local_time import local_date_of, moment, title_for, zone_of_offset
 from services.activities.domain.movement import distance_along, moving_along, speed_along, usual_top_speed
 from services.activities.domain.problems import NotAnActivity
-from services.activities.domain.recording import Floats, Recording, Rows
+from services.activities.domain.recording import Floats, Format, Recording, Rows
 from services.activities.domain.samples import LONGEST_S, Samples, filled, orderly
 from services.activities.domain.segments import Progress, Segment, laps, ratio, rounded, splits
 from services.activities.domain.sports import Sport, Traits, guessed, traits_of
@@ -36,6 +36,7 @@ _HELD_S = 30.0  # for how long a heart rate is taken to last when nothing follow
 class Analysis:
     """Everything that is kept of one recording. Without samples (a file of totals only) there are no streams."""
 
+    format: Format
     summary: Summary
     streams: Streams | None = None
     laps: tuple[Segment, ...] = ()
@@ -67,6 +68,7 @@ def analyse(recording: Recording, *, zone_at: ZoneAt, rows_of_shape: RowsOfShape
     lap_parts = laps(course.progress, samples.lap_starts)
     zone, (polyline, bounds) = _zone(recording, course.series, zone_at), _line(course, rows_of_shape)
     return Analysis(
+        format=recording.format,
         summary=_summary(recording, course, zone, polyline=polyline, bounds=bounds, laps_count=len(lap_parts)),
         streams=Streams(samples.time.round(DECIMALS["time"]), _rounded(course.series)),
         laps=lap_parts,
@@ -183,6 +185,7 @@ def _of_totals(recording: Recording) -> Analysis:
     sport = recording.sport or guessed(distance / timer)
     started_at, zone = moment(recording.started_at_s), zone_of_offset(recording.utc_offset_s)
     return Analysis(
+        recording.format,
         Summary(
             sport=sport,
             title=recording.title or title_for(sport, started_at, zone),
@@ -202,7 +205,7 @@ def _of_totals(recording: Recording) -> Analysis:
             average_power_w=totals.average_power_w or None,
             calories_kcal=totals.calories_kcal or None,
             device=recording.device,
-        )
+        ),
     )
 
 

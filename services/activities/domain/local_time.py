@@ -54,6 +54,11 @@ def moment(unix_s: float) -> datetime:
     return datetime.fromtimestamp(round(unix_s * 1000) / 1000, tz=UTC)
 
 
+def kept(at: datetime) -> datetime:
+    """A moment as the database keeps it: in UTC, to the millisecond."""
+    return at.astimezone(UTC).replace(microsecond=at.microsecond // 1000 * 1000)
+
+
 def local(at: datetime, zone: str) -> datetime:
     """A moment on the clocks of a zone."""
     return at.astimezone(ZoneInfo(zone))

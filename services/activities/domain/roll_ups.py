@@ -17,6 +17,8 @@ from services.activities.domain.sports import Sport
 
 Period: TypeAlias = Literal["day", "week", "month", "year"]
 PERIODS: tuple[Period, ...] = get_args(Period)
+EARLIEST, LATEST = date(1900, 1, 1), date(2999, 12, 31)
+_DAY = timedelta(days=1)
 
 
 class Bucket(Struct, frozen=True):
@@ -25,6 +27,10 @@ class Bucket(Struct, frozen=True):
     period: Period
     start: date
     sport: Sport
+
+    def within(self, period: Period) -> date:
+        """The start of the period that this bucket is in, which must not be a shorter one."""
+        return start_of(period, self.start)
 
 
 class Amounts(Struct, frozen=True):
@@ -95,3 +101,57 @@ def _all(removed: Iterable[Counted], added: Iterable[Counted]) -> Iterator[tuple
         yield from contribution(activity).items()
     for activity in removed:
         yield from ((bucket, -amounts) for bucket, amounts in contribution(activity).items())
+
+
+def on_our_calendar(first: date | None, last: date | None) -> tuple[date | None, date | None]:
+    """A range of days without those so far off that a calendar ends there; no activity is in them."""
+    return (
+        None if first is None else min(max(first, EARLIEST), LATEST),
+        None if last is None else max(min(last, LATEST), EARLIEST),
+    )
+
+
+class Stretch(Struct, frozen=True):
+    """Buckets of one kind of period whose starts are from `first` to `last`, both included; None is without end."""
+
+    period: Period
+    first: date | None
+    last: date | None
+
+
+def stretches(by: Period, first: date | None, last: date | None) -> tuple[Stretch, ...]:
+    """Which buckets hold exactly the days from `first` to `last`: whole periods, and days where one is cut.
+
+    None is without end. Nothing where `last` is before `first`.
+    """
+    if first is not None and last is not None and last < first:
+        return ()
+    begin = start_of(by, first) if first else None
+    end = start_of(by, last) if last else None
+    cut_at_begin = first is not None and begin != first
+    cut_at_end = last is not None and next_start(by, end or last) - _DAY != last
+    if first is not None and last is not None and begin == end and (cut_at_begin or cut_at_end):
+        return (Stretch("day", first, last),)
+    found = []
+    if first is not None and begin is not None and cut_at_begin:
+        begin = next_start(by, begin)
+        found.append(Stretch("day", first, begin - _DAY))
+    if last is not None and end is not None and cut_at_end:
+        found.append(Stretch("day", end, last))
+        end -= _DAY
+    if begin is None or end is None or begin <= end:
+        found.append(Stretch(by, begin, end))
+    return tuple(found)
+
+
+def next_start(period: Period, start: date) -> date:
+    """The first day of the period after the one that starts on this day."""
+    match period:
+        case "day":
+            return start + _DAY
+        case "week":
+            return start + timedelta(days=7)
+        case "month":
+            return (start + timedelta(days=31)).replace(day=1)
+        case "year":
+            return start.replace(year=start.year + 1)

@@ -1,0 +1,85 @@
+"""The composition root of activities."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from services.activities.handlers import ROUTES
+from services.activities.parsers.pool import Limits, ParserPool
+from services.activities.people import RunnersActivities
+from services.activities.settings import ActivitiesSettings
+from services.activities.store.activities import ActivityStore
+from services.activities.store.finding import Finder
+from services.activities.store.originals import Originals
+from services.activities.store.shape import COLLECTIONS
+from services.activities.usecases import UseCases
+from services.activities.usecases.add_by_hand import AddByHand
+from services.activities.usecases.correct_activity import CorrectActivity
+from services.activities.usecases.import_file import ImportFile
+from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf
+from services.activities.usecases.look_up import ListActivities, ReadActivity
+from services.activities.usecases.remove_activity import RemoveActivity
+from services.activities.usecases.sum_up import SumUp
+from services.chassis.service import Built, Chassis, Service
+
+
+async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:  # noqa: RUF029, RUF100 - the shape of every build
+    """Start the workers, and wire the rest."""
+    parsers = ParserPool(
+        Limits(
+            workers=settings.parser_workers or max(1, cores() // chassis.process.workers),
+            file_s=settings.parser_timeout_s,
+            memory_mib=settings.parser_memory_mib,
+            waiting=settings.parser_queue,
+        ),
+        log=chassis.log,
+        metrics=chassis.metrics,
+    )
+    parsers.start()
+    originals = Originals(chassis.database)
+    store = ActivityStore(chassis.database, originals, chassis.bus.outbox)
+    finder = Finder(chassis.database)
+    return Built(
+        uses=UseCases(
+            import_file=ImportFile(
+                parsers, originals, store, chassis.tombstones, new_id, chassis.clock, chassis.log, chassis.metrics
+            ),
+            add_by_hand=AddByHand(store, chassis.tombstones, new_id, chassis.clock),
+            list_activities=ListActivities(finder),
+            read_activity=ReadActivity(store),
+            correct_activity=CorrectActivity(store, chassis.clock),
+            remove_activity=RemoveActivity(store),
+            streams_of=StreamsOf(store),
+            laps_of=LapsOf(store),
+            splits_of=SplitsOf(store),
+            best_efforts_of=BestEffortsOf(store),
+            original_of=OriginalOf(store),
+            sum_up=SumUp(finder),
+        ),
+        checks={"parsers": parsers.check},
+        jobs=(lambda: originals.sweep_for_ever(chassis.log),),
+        close=parsers.close,
+        people=RunnersActivities(store),
+    )
+
+
+def new_id() -> str:
+    """An id that nobody can guess."""
+    return secrets.token_hex(12)
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+SERVICE = Service(
+    name="activities",
+    summary="Runs: files, summaries, streams, laps, splits, statistics.",
+    prefixes=("/api/v1/activities", "/api/v1/stats"),
+    routes=ROUTES,
+    settings=ActivitiesSettings,
+    collections=COLLECTIONS,
+    build=build,
+)

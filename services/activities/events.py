@@ -1,0 +1,40 @@
+"""What this service tells: the state of an activity after each change of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.activities.domain.activity import Activity
+from services.chassis.bus.event import Event
+
+IMPORTED, CHANGED, DELETED = "activity.imported", "activity.changed", "activity.deleted"
+
+
+def imported(activity: Activity) -> Event:
+    """A runner has an activity more."""
+    return Event.of(IMPORTED, key=activity.id, version=activity.version, sub=activity.owner, data=_state(activity))
+
+
+def changed(activity: Activity) -> Event:
+    """Something of an activity was corrected."""
+    return Event.of(CHANGED, key=activity.id, version=activity.version, sub=activity.owner, data=_state(activity))
+
+
+def deleted(activity: Activity) -> Event:
+    """An activity is gone; the state is the last it had."""
+    return Event.of(DELETED, key=activity.id, version=activity.version + 1, sub=activity.owner, data=_state(activity))
+
+
+def _state(activity: Activity) -> dict[str, Any]:
+    return {
+        "activity_id": activity.id,
+        "sport": activity.sport,
+        "title": activity.title,
+        "started_at": activity.started_at.isoformat(),
+        "timezone": activity.timezone,
+        "local_date": activity.local_date.isoformat(),
+        "distance_m": activity.distance_m,
+        "elapsed_s": activity.elapsed_s,
+        "moving_s": activity.moving_s,
+        "ascent_m": activity.ascent_m,
+    }

@@ -1,0 +1,5 @@
+"""HTTP in and out, one module a resource."""
+
+from services.activities.handlers import activities, along, stats
+
+ROUTES = (*activities.ROUTES, *along.ROUTES, *stats.ROUTES)

@@ -1,0 +1,32 @@
+"""What a worker hands back of a file: values and bytes, ready to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from services.activities.domain.activity import Summary
+from services.activities.domain.efforts import Effort
+from services.activities.domain.recording import Format
+from services.activities.domain.segments import Segment
+
+
+class ParsedActivity(Struct, frozen=True):
+    """One session of a file. `streams` are packed; None where the file has totals only."""
+
+    summary: Summary
+    points: int = 0
+    streams: bytes | None = None
+    laps: tuple[Segment, ...] = ()
+    splits: Mapping[str, tuple[Segment, ...]] = {}
+    best_efforts: tuple[Effort, ...] = ()
+
+
+class ParsedFile(Struct, frozen=True):
+    """A whole file: the digest of its bytes as they were sent, those bytes by zstd, and each session in it."""
+
+    format: Format
+    sha256: str
+    original: bytes
+    activities: tuple[ParsedActivity, ...]

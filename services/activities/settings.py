@@ -1,0 +1,18 @@
+"""What this service is told."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class ActivitiesSettings(Struct, frozen=True):
+    """How files are read."""
+
+    parser_workers: Annotated[
+        int, Meta(ge=0, le=64, description="Processes that read files; 0 is one a core, shared by the workers")
+    ] = 0
+    parser_timeout_s: Annotated[float, Meta(gt=0, description="Seconds that reading one file may take")] = 15.0
+    parser_memory_mib: Annotated[int, Meta(ge=64, description="Memory that reading one file may take, in MiB")] = 512
+    parser_queue: Annotated[int, Meta(ge=1, description="Files that may wait to be read")] = 32

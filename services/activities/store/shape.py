@@ -1,0 +1,129 @@
+"""The collections of this service: their indexes, and the schemas that their documents keep to."""
+
+from __future__ import annotations
+
+from services.activities.domain.roll_ups import PERIODS
+from services.activities.domain.sports import SPORTS
+from services.chassis.mongo import ASCENDING, DESCENDING, CollectionSpec, IndexSpec
+
+ACTIVITIES = "activities"
+STREAMS = "streams"
+ROLL_UPS = "roll_ups"
+OWNERS = "owners"
+UNCLAIMED = "unclaimed_originals"
+ORIGINALS = "originals"  # a GridFS bucket
+
+_AMOUNT = {"bsonType": ["double", "int", "long"], "minimum": 0}
+_OPTIONAL_AMOUNT = {"bsonType": ["double", "int", "long", "null"]}
+_WHOLE = {"bsonType": ["int", "long"]}
+_TEXT = {"bsonType": "string"}
+_DAY = {"bsonType": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+
+_ACTIVITY = {
+    "bsonType": "object",
+    "required": [
+        "_id",
+        "owner",
+        "version",
+        "sport",
+        "title",
+        "started_at",
+        "timezone",
+        "local_date",
+        "distance_m",
+        "elapsed_s",
+        "moving_s",
+        "source",
+        "session",
+        "visibility",
+        "created_at",
+        "updated_at",
+    ],
+    "properties": {
+        "_id": _TEXT,
+        "owner": _TEXT,
+        "version": {**_WHOLE, "minimum": 1},
+        "sport": {"enum": list(SPORTS)},
+        "title": {"bsonType": "string", "minLength": 1, "maxLength": 200},
+        "started_at": {"bsonType": "date"},
+        "timezone": _TEXT,
+        "local_date": _DAY,
+        "distance_m": _AMOUNT,
+        "elapsed_s": _AMOUNT,
+        "moving_s": _AMOUNT,
+        "ascent_m": _OPTIONAL_AMOUNT,
+        "source": {
+            "bsonType": "object",
+            "required": ["kind"],
+            "properties": {"kind": {"enum": ["file", "strava", "manual"]}},
+        },
+        "session": _WHOLE,
+        "visibility": {"enum": ["private", "public"]},
+        "created_at": {"bsonType": "date"},
+        "updated_at": {"bsonType": "date"},
+    },
+}
+_ROLL_UP = {
+    "bsonType": "object",
+    "required": ["_id", "owner", "period", "start", "sport", "activities"],
+    "properties": {"period": {"enum": list(PERIODS)}, "start": _DAY, "sport": {"enum": list(SPORTS)}},
+}
+
+COLLECTIONS = (
+    CollectionSpec(
+        ACTIVITIES,
+        indexes=(
+            IndexSpec((("owner", ASCENDING), ("started_at", DESCENDING), ("_id", DESCENDING)), name="by_start"),
+            IndexSpec(
+                (("owner", ASCENDING), ("sport", ASCENDING), ("started_at", DESCENDING), ("_id", DESCENDING)),
+                name="by_sport",
+            ),
+            IndexSpec((("owner", ASCENDING), ("distance_m", DESCENDING), ("_id", DESCENDING)), name="by_distance"),
+            IndexSpec((("owner", ASCENDING), ("elapsed_s", DESCENDING), ("_id", DESCENDING)), name="by_time"),
+            IndexSpec(
+                (("owner", ASCENDING), ("source.sha256", ASCENDING), ("session", ASCENDING)),
+                name="once",
+                unique=True,
+                partial={"source.sha256": {"$type": "string"}},
+            ),
+            IndexSpec((("original", ASCENDING),), name="by_original", sparse=True),
+        ),
+        schema=_ACTIVITY,
+    ),
+    CollectionSpec(
+        STREAMS,
+        indexes=(IndexSpec((("owner", ASCENDING),), name="by_owner"),),
+        schema={
+            "bsonType": "object",
+            "required": ["_id", "owner", "points", "columns", "laps", "splits", "best_efforts"],
+            "properties": {"points": _WHOLE, "columns": {"bsonType": "binData"}},
+        },
+    ),
+    CollectionSpec(
+        ROLL_UPS,
+        indexes=(IndexSpec((("owner", ASCENDING), ("period", ASCENDING), ("start", ASCENDING)), name="by_period"),),
+        schema=_ROLL_UP,
+    ),
+    # one document a runner, written by every change of the runner's activities: two changes at once conflict here
+    CollectionSpec(OWNERS),
+    # originals that no activity refers to (yet, or any more)
+    CollectionSpec(
+        UNCLAIMED,
+        indexes=(
+            IndexSpec((("since", ASCENDING),), name="by_age"),
+            IndexSpec((("owner", ASCENDING),), name="by_owner"),
+        ),
+    ),
+    # GridFS makes these two itself, under these names, where they are missing
+    CollectionSpec(
+        f"{ORIGINALS}.files",
+        indexes=(
+            IndexSpec((("filename", ASCENDING), ("uploadDate", ASCENDING)), name="filename_1_uploadDate_1"),
+            IndexSpec((("metadata.owner", ASCENDING),), name="by_owner"),
+        ),
+    ),
+    CollectionSpec(
+        f"{ORIGINALS}.chunks",
+        indexes=(IndexSpec((("files_id", ASCENDING), ("n", ASCENDING)), name="files_id_1_n_1", unique=True),),
+    ),
+)

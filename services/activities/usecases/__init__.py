@@ -1,0 +1,31 @@
+"""What a runner can do with activities, one class an intention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.activities.usecases.add_by_hand import AddByHand
+from services.activities.usecases.correct_activity import CorrectActivity
+from services.activities.usecases.import_file import ImportFile
+from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf
+from services.activities.usecases.look_up import ListActivities, ReadActivity
+from services.activities.usecases.remove_activity import RemoveActivity
+from services.activities.usecases.sum_up import SumUp
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """All of them, as handlers see them."""
+
+    import_file: ImportFile
+    add_by_hand: AddByHand
+    list_activities: ListActivities
+    read_activity: ReadActivity
+    correct_activity: CorrectActivity
+    remove_activity: RemoveActivity
+    streams_of: StreamsOf
+    laps_of: LapsOf
+    splits_of: SplitsOf
+    best_efforts_of: BestEffortsOf
+    original_of: OriginalOf
+    sum_up: SumUp

@@ -1,0 +1,103 @@
+"""Importing a file: read it in a worker process, put the original away, keep what is in it."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PureWindowsPath
+
+import msgspec
+
+from services.activities.domain.activity import Activity, Source
+from services.activities.domain.local_time import kept
+from services.activities.domain.problems import DuplicateActivity, NotAnActivity
+from services.activities.parsers.parsed import ParsedFile
+from services.activities.parsers.pool import ParserPool
+from services.activities.store.activities import ActivityStore, NewActivity
+from services.activities.store.originals import Originals
+from services.activities.usecases.newcomers import refuse_deleted
+from services.chassis.answers import Upload
+from services.chassis.idempotency import Once
+from services.chassis.logs import Logger
+from services.chassis.metrics import Metrics
+from services.chassis.people import Tombstones
+from services.chassis.problems import Problem
+
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """Make activities of a file."""
+
+    parsers: ParserPool
+    originals: Originals
+    store: ActivityStore
+    tombstones: Tombstones
+    new_id: Callable[[], str]
+    clock: Callable[[], datetime]
+    log: Logger
+    metrics: Metrics
+
+    async def __call__(self, owner: str, upload: Upload, once: Once[tuple[Activity, ...]]) -> tuple[Activity, ...]:
+        """The activities that were new: one, or one a sport of a multi-sport file.
+
+        Raises `NotAnActivity`, and `DuplicateActivity` where the runner has everything in it already.
+        """
+        begin = time.perf_counter()
+        await refuse_deleted(self.tombstones, owner)
+        try:
+            parsed = await self.parsers.parse(upload.content)
+            new = self._new(owner, upload.filename, parsed)
+            await self.store.refuse_duplicates(owner, new)
+            place = await self.originals.put_away(owner, parsed.sha256, parsed.original)
+            activities = await self.store.add(owner, new, place, once)
+        except (NotAnActivity, DuplicateActivity) as refusal:
+            self._tell_refused(refusal, upload)
+            raise
+        ms = (time.perf_counter() - begin) * 1000
+        self.metrics.timing("activities.imported", ms, format=parsed.format)
+        for one in new:
+            self.log.info(
+                "activity.imported",
+                activity_id=one.activity.id,
+                format=parsed.format,
+                points=one.parsed.points if one.parsed else 0,
+                bytes=len(upload.content),
+                ms=round(ms),
+            )
+        return activities
+
+    def _new(self, owner: str, filename: str, parsed: ParsedFile) -> list[NewActivity]:
+        source = Source("file", name=plain_name(filename), format=parsed.format, sha256=parsed.sha256)
+        now = kept(self.clock())
+        return [
+            NewActivity(
+                Activity(
+                    **msgspec.structs.asdict(one.summary),
+                    id=self.new_id(),
+                    owner=owner,
+                    version=1,
+                    source=source,
+                    session=session,
+                    created_at=now,
+                    updated_at=now,
+                ),
+                one,
+            )
+            for session, one in enumerate(parsed.activities)
+        ]
+
+    def _tell_refused(self, refusal: Problem, upload: Upload) -> None:
+        self.metrics.incr("activities.refused", reason=refusal.kind)
+        self.log.info("activity.refused", reason=refusal.detail, bytes=len(upload.content))
+
+
+def plain_name(filename: str) -> str | None:
+    """A file's name without folders and control characters, bounded; None where there is none."""
+    name = PureWindowsPath(filename).name  # knows both kinds of slashes
+    printable = "".join(c for c in name if unicodedata.category(c)[0] != "C")
+    return printable.strip()[-LONGEST_NAME:] or None
