@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -13,16 +14,18 @@ from typing import NoReturn
 import click
 
 from services.chassis import settings
+from services.chassis.health import program_version
 from services.chassis.mongo import DatabaseError, Mongo
 from services.chassis.service import Service
 from services.chassis.settings import ProcessSettings
 from services.command.archives.format import BadArchive, Manifest
-from services.command.archives.restoring import Incomplete, NotEmpty, restore_backup
+from services.command.archives.restoring import Incomplete, NotEmpty, check_complete, restore_backup
 from services.command.archives.taking import Unreadable, estimate, take_backup
+from services.command.database import database
+from services.command.serve import ROOT
 
 BAD_ARCHIVE, NOT_EMPTY, NO_DATABASE, NO_FILE = 3, 4, 5, 6  # exit codes; click's own are 1 and 2
 KEPT_BEFORE_UPGRADES = 5
-A_LOT = 2**62
 
 
 @click.command()
@@ -32,10 +35,11 @@ def backup(file: Path, quiet: bool) -> None:
     """Write every database and the keys to one archive FILE (tar, zstd), while Runnerly serves or not.
 
     Everything in it is of one moment. It holds keys and people's data: only its owner can read it, so keep it so. A key
-    that RUNNERLY_KEK_FILE has elsewhere is not in it: keep that one too.
+    that RUNNERLY_KEK_FILE has elsewhere is not in it: keep that one too. Exit codes: 5 no database, 6 no file or disk.
     """
     process = settings.read(ProcessSettings, os.environ)
-    manifest = asyncio.run(_backup(process, file, quiet=quiet))
+    with _told_in_a_sentence(file):
+        manifest = asyncio.run(_backup(process, file, quiet=quiet))
     click.echo(f"{file}: {_told(manifest)}, {file.stat().st_size:,} bytes")
 
 
@@ -50,7 +54,8 @@ def restore(file: Path, replace: bool, quiet: bool) -> None:
     --replace. Exit codes: 3 a damaged archive, 4 something is there already, 5 no database, 6 no file or disk.
     """
     process = settings.read(ProcessSettings, os.environ)
-    manifest = asyncio.run(_restore(process, file, replace=replace, quiet=quiet))
+    with _told_in_a_sentence(file):
+        manifest = asyncio.run(_restore(process, file, replace=replace, quiet=quiet))
     click.echo(f"Restored {_told(manifest)}, as they were at {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
     if manifest.version != version():
         click.echo(f"It was made by Runnerly {manifest.version}, and this is {version()}: run `runnerly migrate` next")
@@ -59,7 +64,7 @@ def restore(file: Path, replace: bool, quiet: bool) -> None:
 async def back_up_before_upgrade(process: ProcessSettings, mongo: Mongo, services: Sequence[Service]) -> Path | None:
     """Take a backup where migrations are due on data that is there; returns where it is. The last five are kept."""
     due = [
-        migration
+        f"{service.name}: {migration}"
         for service in services
         if service.needs_database
         for migration in await mongo.database(service.database).pending(service.migrations)
@@ -77,31 +82,65 @@ async def back_up_before_upgrade(process: ProcessSettings, mongo: Mongo, service
 
 
 async def _backup(process: ProcessSettings, file: Path, *, quiet: bool) -> Manifest:
-    mongo = Mongo(process.mongodb_uri)
-    try:
-        with click.progressbar(length=await estimate(mongo), label="Backing up", hidden=quiet) as bar:
-            return await take_backup(mongo, file, keys=process.home / "keys", version=version(), on_progress=bar.update)
-    except Unreadable as error:
-        _fail(str(error), BAD_ARCHIVE)
-    except DatabaseError as error:
-        _fail(f"The database does not answer as it should: {error}", NO_DATABASE)
-    except OSError as error:
-        _fail(f"{file} can't be written: {error.strerror or error}", NO_FILE)
-    finally:
-        mongo.close()
+    async with database(process) as there:
+        mongo = Mongo(there.mongodb_uri)
+        try:
+            await check_complete(mongo)
+            with Progress(quiet=quiet) as progress:
+                progress.begin("Backing up", await estimate(mongo))
+                return await take_backup(
+                    mongo, file, keys=process.home / "keys", version=version(), on_progress=progress.advance
+                )
+        finally:
+            mongo.close()
 
 
 async def _restore(process: ProcessSettings, file: Path, *, replace: bool, quiet: bool) -> Manifest:
-    mongo = Mongo(process.mongodb_uri)
+    async with database(process, share=False) as there:
+        mongo = Mongo(there.mongodb_uri)
+        try:
+            with Progress(quiet=quiet) as progress:
+                return await restore_backup(
+                    mongo,
+                    file,
+                    keys=process.home / "keys",
+                    replace=replace,
+                    on_verified=lambda manifest: progress.begin("Restoring", manifest.documents),
+                    on_progress=progress.advance,
+                )
+        finally:
+            mongo.close()
+
+
+class Progress:
+    """A progress bar on stderr that begins when it is known how much there is to do."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._stack = ExitStack()
+        self._advance: Callable[[int], None] = lambda _: None
+
+    def begin(self, label: str, total: int) -> None:
+        """Draw it."""
+        bar = click.progressbar(length=total, label=label, file=sys.stderr, hidden=self._quiet)
+        self._advance = self._stack.enter_context(bar).update
+
+    def advance(self, steps: int) -> None:
+        """So much more is done."""
+        self._advance(steps)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+@contextmanager
+def _told_in_a_sentence(file: Path) -> Iterator[None]:
+    """Failures as a sentence and an exit code."""
     try:
-        with click.progressbar(length=A_LOT, label="Restoring", hidden=quiet) as bar:
-
-            def known(manifest: Manifest) -> None:
-                bar.length = manifest.documents
-
-            return await restore_backup(
-                mongo, file, keys=process.home / "keys", replace=replace, on_verified=known, on_progress=bar.update
-            )
+        yield
     except BadArchive as error:
         _fail(f"{file} is not restored, and nothing was changed: {error}", BAD_ARCHIVE)
     except NotEmpty as error:
@@ -109,11 +148,11 @@ async def _restore(process: ProcessSettings, file: Path, *, replace: bool, quiet
     except Incomplete as error:
         _fail(str(error), NO_DATABASE)
     except DatabaseError as error:
-        _fail(f"The database does not answer as it should: {error}", NO_DATABASE)
+        _fail(f"The database does not answer as it should: {str(error).partition(' (configured')[0]}", NO_DATABASE)
+    except Unreadable as error:
+        _fail(f"No backup was made: {error}", NO_FILE)
     except OSError as error:
         _fail(f"{error.filename or file}: {error.strerror or error}", NO_FILE)
-    finally:
-        mongo.close()
 
 
 def _fail(words: str, code: int) -> NoReturn:
@@ -127,4 +166,4 @@ def _told(manifest: Manifest) -> str:
 
 def version() -> str:
     """The version of this Runnerly."""
-    return importlib.metadata.version("runnerly")
+    return program_version(ROOT).version
