@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Runner:
     async def upload(self, content: bytes, filename: str = "run.gpx", **headers: str) -> Told:
         """Send a file as a form."""
         form = aiohttp.FormData()
-        form.add_field("file", content, filename=filename, content_type="application/octet-stream")
+        form.add_field("file", io.BytesIO(content), filename=filename, content_type="application/octet-stream")
         return await self.ask("POST", "/activities", data=form, headers=headers)
 
     async def uploaded(self, content: bytes, filename: str = "run.gpx") -> dict[str, Any]:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.activities.domain.roll_ups import Amounts, Bucket, Counted, change, contribution, start_of
+from services.activities.domain.roll_ups import (
+    PERIODS,
+    Amounts,
+    Bucket,
+    Counted,
+    change,
+    contribution,
+    next_start,
+    start_of,
+    stretches,
+)
 
 activities = st.builds(
     Counted,
@@ -69,3 +79,31 @@ def test_a_change_is_the_difference_of_rebuilding(before: list[Counted], after: 
 @given(activities)
 def test_what_did_not_change_changes_nothing(one: Counted) -> None:
     assert change(removed=[one], added=[one]) == {}
+
+
+days = st.dates(date(2023, 12, 20), date(2026, 2, 10))
+
+
+@given(st.sampled_from(PERIODS), days, days)
+def test_the_buckets_of_a_range_hold_exactly_its_days(by: str, first: date, last: date) -> None:
+    held: list[date] = []
+    for stretch in stretches(by, first, last):  # type: ignore[arg-type]
+        assert stretch.first is not None
+        assert stretch.last is not None
+        start = stretch.first
+        assert start == start_of(stretch.period, start)
+        while start <= stretch.last:
+            following = next_start(stretch.period, start)
+            held += [start + timedelta(days=n) for n in range((following - start).days)]
+            start = following
+    assert sorted(held) == [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+@given(st.sampled_from(PERIODS), days)
+def test_a_range_without_an_end_is_cut_at_the_other_only(by: str, day: date) -> None:
+    (whole,) = stretches(by, None, None)  # type: ignore[arg-type]
+    assert (whole.period, whole.first, whole.last) == (by, None, None)
+    for first, last in ((day, None), (None, day)):
+        found = stretches(by, first, last)  # type: ignore[arg-type]
+        assert len([one for one in found if one.first is None or one.last is None]) == 1
+        assert all(one.period in {by, "day"} for one in found)

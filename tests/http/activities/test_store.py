@@ -1,0 +1,235 @@
+"""What must hold on the real database, with several processes at the same runner."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+import zstandard
+
+from services.activities.domain.activity import Activity, Source
+from services.activities.domain.problems import DuplicateActivity
+from services.activities.domain.sports import SPORTS
+from services.activities.parsers.parsed import ParsedActivity
+from services.activities.store.activities import ActivityStore, NewActivity
+from services.activities.store.finding import Finder
+from services.activities.store.originals import Originals
+from services.activities.store.shape import COLLECTIONS, ROLL_UPS
+from services.chassis.bus import outbox
+from services.chassis.bus.outbox import Outbox
+from services.chassis.idempotency import unkeyed
+from services.chassis.mongo import Database, DatabaseError, ObjectId
+from services.chassis.problems import NotFound, Unavailable
+
+NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def database(database: Database) -> Database:
+    await database.apply((*COLLECTIONS, *outbox.COLLECTIONS))
+    return database
+
+
+class House:
+    """The stores of one process."""
+
+    def __init__(self, database: Database) -> None:
+        self.originals = Originals(database)
+        self.store = ActivityStore(database, self.originals, Outbox(database))
+        self.finder = Finder(database)
+
+    async def add(self, one: NewActivity, original: ObjectId | None = None) -> Activity:
+        (added,) = await self.store.add(one.activity.owner, [one], original, unkeyed())
+        return added
+
+
+@pytest.fixture
+def houses(database: Database) -> list[House]:
+    """Several processes on one database."""
+    return [House(database) for _ in range(4)]
+
+
+@pytest.fixture
+def house(houses: list[House]) -> House:
+    return houses[0]
+
+
+def new(number: int = 0, **changes: Any) -> NewActivity:
+    start = NOW + timedelta(hours=number)
+    fields: dict[str, Any] = {
+        "id": f"{random.getrandbits(96):024x}",
+        "owner": "ann",
+        "version": 1,
+        "sport": "running",
+        "title": "Morning run",
+        "started_at": start,
+        "timezone": "UTC",
+        "local_date": start.date(),
+        "distance_m": 5000.0,
+        "elapsed_s": 1500.0,
+        "moving_s": 1500.0,
+        "source": Source("file", "a.fit", "fit", f"{number:064x}"),
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    activity = Activity(**(fields | changes))
+    return NewActivity(activity, ParsedActivity(activity, points=2, streams=b"columns"))
+
+
+async def outcomes(*adding: Any) -> Counter[str]:
+    done = await asyncio.gather(*adding, return_exceptions=True)
+    return Counter("added" if isinstance(one, Activity) else type(one).__name__ for one in done)
+
+
+async def test_of_the_same_bytes_from_many_processes_one_is_added(houses: list[House]) -> None:
+    assert await outcomes(*(house.add(new()) for house in houses * 3)) == {"added": 1, "DuplicateActivity": 11}
+
+
+async def test_of_the_same_run_in_other_bytes_from_many_processes_one_is_added(houses: list[House]) -> None:
+    # of different sports, so that their statistics are not what makes them conflict
+    runs = [
+        new(started_at=NOW + timedelta(seconds=10 * n), sport=sport, source=Source("file", "a", "gpx", f"{n:064x}"))
+        for n, sport in enumerate(SPORTS[:4])
+    ]
+    racing = (house.add(run) for house, run in zip(houses, runs, strict=True))
+    assert await outcomes(*racing) == {"added": 1, "DuplicateActivity": 3}
+
+
+async def test_different_runs_from_many_processes_are_all_added_and_summed(houses: list[House]) -> None:
+    racing = (houses[n % 4].add(new(n)) for n in range(16))
+    assert await outcomes(*racing) == {"added": 16}
+    totals = await houses[0].finder.totals("ann", "year", None, None, None)
+    assert [(total.activities, total.distance_mm) for total in totals.values()] == [(16, 80_000_000)]
+
+
+async def test_different_runners_do_not_wait_for_each_other(houses: list[House]) -> None:
+    racing = (houses[n % 4].add(new(owner=f"runner-{n}")) for n in range(12))
+    assert await outcomes(*racing) == {"added": 12}
+
+
+async def test_statistics_are_what_rebuilding_makes_of_the_activities(houses: list[House], database: Database) -> None:
+    choice = random.Random(7)
+    kept: list[Activity] = []
+    for n in range(40):
+        house = choice.choice(houses)
+        match choice.choice(["add", "add", "sport", "remove"]):
+            case "add":
+                distance = choice.uniform(1000, 30_000)
+                start = NOW + timedelta(days=choice.randrange(500), minutes=n)
+                one = new(n, started_at=start, local_date=start.date(), distance_m=distance, moving_s=distance / 3)
+                kept.append(await house.add(one))
+            case "sport" if kept:
+                one_of = choice.choice(kept)
+                sport = choice.choice(["running", "cycling"])
+                await house.store.correct(
+                    "ann", one_of.id, lambda before, sport=sport: msgspec.structs.replace(before, sport=sport), None
+                )
+            case "remove" if kept:
+                await house.store.remove("ann", kept.pop(choice.randrange(len(kept))).id, None)
+    written = await roll_ups(database)
+    await houses[0].store.rebuild_roll_ups("ann")
+    assert await roll_ups(database) == written
+    assert len(written) > 10
+
+
+async def roll_ups(database: Database) -> dict[str, Any]:
+    found = await database.collection(ROLL_UPS).find({"activities": {"$ne": 0}}).to_list(None)
+    return {document["_id"]: document for document in found}
+
+
+async def test_a_change_that_fails_leaves_nothing(house: House, database: Database) -> None:
+    class Refusing:
+        async def keep(self, session: object, result: object) -> None:
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        await house.store.add("ann", [new()], None, Refusing())  # type: ignore[arg-type]
+    for name in await database.collection_names():
+        assert await database.collection(name).count_documents({}) == 0, name
+
+
+async def test_each_change_is_told_with_its_version(house: House, database: Database) -> None:
+    activity = await house.add(new())
+    await house.store.correct("ann", activity.id, lambda one: msgspec.structs.replace(one, title="Mine"), 1)
+    await house.store.remove("ann", activity.id, 2)
+    told = [held.message for held in await Outbox(database).waiting()]
+    assert [(event.topic, event.version, event.key) for event in told if not isinstance(event, str)] == [  # type: ignore[union-attr]
+        ("activity.imported", 1, activity.id),
+        ("activity.changed", 2, activity.id),
+        ("activity.deleted", 3, activity.id),
+    ]
+    assert {event.sub for event in told} == {"ann"}
+    assert told[1].data["title"] == "Mine"
+
+
+async def test_two_sessions_of_one_file_are_no_duplicates_of_each_other(house: House) -> None:
+    source = Source("file", "tri.fit", "fit", "f" * 64)
+    first = new(source=source, distance_m=0.0)
+    second = new(source=source, distance_m=0.0, session=1, started_at=NOW + timedelta(seconds=20))
+    added = await house.store.add("ann", [first, second], None, unkeyed())
+    assert [one.session for one in added] == [0, 1]
+    await house.store.remove("ann", added[0].id, None)
+    again = await house.store.add("ann", [first, second], None, unkeyed())
+    assert [one.session for one in again] == [0]
+
+
+async def test_an_original_that_nothing_claims_is_swept_after_its_time(house: House) -> None:
+    claimed = await house.originals.put_away("ann", "a" * 64, compressed())
+    await house.originals.put_away("ann", "b" * 64, compressed())
+    activity = await house.add(new(), claimed)
+    assert await house.originals.sweep() == 0
+    assert await house.originals.sweep(older_than=timedelta(seconds=-1)) == 1
+    assert (await house.store.original("ann", activity.id))[1] == b"the file"
+    assert await house.originals.sweep(older_than=timedelta(seconds=-1)) == 0
+
+
+async def test_the_original_of_the_last_activity_that_goes_is_swept_at_once(house: House) -> None:
+    place = await house.originals.put_away("ann", "a" * 64, compressed())
+    source = Source("file", "tri.fit", "fit", "a" * 64)
+    sessions = [new(n, source=source, session=n) for n in range(2)]
+    first, second = await house.store.add("ann", sessions, place, unkeyed())
+    await house.store.remove("ann", first.id, None)
+    assert await house.originals.sweep() == 0
+    await house.store.remove("ann", second.id, None)
+    assert await house.originals.sweep() == 1
+    with pytest.raises(NotFound):
+        await house.originals.read(place)
+
+
+async def test_sessions_removed_at_once_do_not_leave_their_file_behind(houses: list[House]) -> None:
+    place = await houses[0].originals.put_away("ann", "a" * 64, compressed())
+    source = Source("file", "tri.fit", "fit", "a" * 64)
+    sessions = [new(n, source=source, session=n, sport=sport) for n, sport in enumerate(SPORTS[:4])]
+    added = await houses[0].store.add("ann", sessions, place, unkeyed())
+    await asyncio.gather(*(house.store.remove("ann", one.id, None) for house, one in zip(houses, added, strict=True)))
+    assert await houses[0].originals.sweep() == 1
+
+
+async def test_an_original_that_was_swept_is_not_referred_to(house: House) -> None:
+    place = await house.originals.put_away("ann", "a" * 64, compressed())
+    await house.originals.sweep(older_than=timedelta(seconds=-1))
+    with pytest.raises(Unavailable):
+        await house.add(new(), place)
+
+
+async def test_documents_keep_to_their_schema(database: Database) -> None:
+    with pytest.raises(DatabaseError):
+        await database.collection("activities").insert_one({"_id": "a", "owner": "ann"})
+    with pytest.raises(DatabaseError):
+        await database.collection("roll_ups").insert_one({"_id": "a", "period": "decade"})
+
+
+async def test_a_duplicate_names_what_there_is(house: House) -> None:
+    activity = await house.add(new())
+    with pytest.raises(DuplicateActivity) as refused:
+        await house.add(new())
+    assert refused.value.extra == {"existing": {"id": activity.id}}
+
+
+def compressed() -> bytes:
+    return zstandard.ZstdCompressor().compress(b"the file")
