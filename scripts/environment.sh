@@ -64,6 +64,6 @@ say "Installing the locked dependencies (requirements/$what.txt); this happens o
 began=$SECONDS
 rm -f "$venv"/*.stamp
 pip install --quiet --require-hashes --requirement "requirements/$what.txt"
-pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+pip install -qq --no-deps --no-build-isolation --no-index --editable .
 stamp_of "$what" >"$venv/$what.stamp"
 say "Installed in $((SECONDS - began)) s"
