@@ -16,7 +16,7 @@ import pytest
 
 from services.activities.domain.problems import NotAnActivity
 from services.activities.reading import read_and_analyse
-from tests.support.missing import missing
+from tests.support.missing import no_data
 
 ROOT = Path(__file__).parents[2]
 _NO_ACTIVITY = {"MANIFEST.tsv", "README.md"}
@@ -38,7 +38,7 @@ def corpus_file(config: pytest.Config, name: str) -> Path:
     """One file of it; the test is skipped, loudly, where it is absent."""
     path = corpus_folder() / name
     if not path.is_file():
-        missing(config, "the corpus of real activity files: set RUNNERLY_CORPUS to its folder")
+        no_data(config, "the corpus of real activity files: set RUNNERLY_CORPUS to its folder")
     return path
 
 

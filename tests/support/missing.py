@@ -12,6 +12,7 @@ from typing import NoReturn
 import pytest
 
 _REASONS = pytest.StashKey[set[str]]()
+OPTIONAL = "optional: "
 
 
 def missing(config: pytest.Config, reason: str) -> NoReturn:
@@ -20,6 +21,12 @@ def missing(config: pytest.Config, reason: str) -> NoReturn:
     if os.environ.get("RUNNERLY_NOTHING_SKIPPED") == "1":
         pytest.fail(f"nothing may be skipped here, but: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def no_data(config: pytest.Config, reason: str) -> NoReturn:
+    """Skip the test, loudly, for want of data that is kept outside the project; also where no part may be missing."""
+    config.stash.setdefault(_REASONS, set()).add(OPTIONAL + reason)
+    pytest.skip(OPTIONAL + reason)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -183,7 +183,7 @@ NOW = int(time.time())
         {"headers": {"kid": "another"}},
         {"headers": {"crit": ["exp"]}},
     ],
-    ids=str,
+    ids="-".join,
 )
 async def test_a_bad_assertion_proves_nothing(changes: dict[str, Any], dealer: Dealer) -> None:
     status, told = await dealer.post(TOKEN, OWN | proof(dealer, **changes) | {"audience": "mailer"})
