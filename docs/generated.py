@@ -1,0 +1,84 @@
+"""The tables of the book that the program fills in itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import click
+from msgspec import Struct
+
+from services.chassis.catalogue import LogCatalogue, MetricCatalogue
+from services.chassis.settings import describe
+from services.command.main import runnerly
+from services.command.settings import groups
+
+
+def write(folder: Path) -> None:
+    """Write every table as a page of Markdown, where it differs from the one that is there."""
+    folder.mkdir(exist_ok=True)
+    for name, lines in (
+        ("settings", settings()),
+        ("commands", commands()),
+        ("events", events()),
+        ("metrics", metrics()),
+    ):
+        text = "\n".join(lines) + "\n"
+        path = folder / f"{name}.md"
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def settings() -> Iterator[str]:
+    """Every setting, of every process and of each service."""
+    for group, type_ in _there(groups()):
+        described = list(describe(type_))
+        if not described:
+            continue
+        yield from (
+            "",
+            f"**{group[0].upper()}{group[1:]}**",
+            "",
+            "| variable | default | meaning |",
+            "| --- | --- | --- |",
+        )
+        for setting in described:
+            default = f"`{cell(setting.default)}`" if setting.default not in {"", "None"} else ""
+            secret = " *Secret.*" if setting.secret else ""
+            yield f"| `{setting.variable}` | {default} | {cell(setting.description)}{secret} |"
+
+
+def _there(groups: Iterator[tuple[str, type[Struct]]]) -> Iterator[tuple[str, type[Struct]]]:
+    with suppress(ModuleNotFoundError):
+        yield from groups
+
+
+def commands() -> Iterator[str]:
+    """Every command of `runnerly`."""
+    context = click.Context(runnerly)
+    yield from ("| command | does |", "| --- | --- |")
+    for name in runnerly.list_commands(context):
+        with suppress(ModuleNotFoundError):
+            if command := runnerly.get_command(context, name):
+                yield f"| `runnerly {name}` | {cell(command.get_short_help_str(200))} |"
+
+
+def events() -> Iterator[str]:
+    """Every log event, and what to do about it."""
+    yield from ("| event | level | means | do |", "| --- | --- | --- | --- |")
+    for name, event in sorted(LogCatalogue.read().events.items()):
+        yield f"| `{name}` | {event.level} | {cell(event.means)} | {cell(event.action)} |"
+
+
+def metrics() -> Iterator[str]:
+    """Every metric."""
+    yield from ("| metric | kind | unit | labels | means |", "| --- | --- | --- | --- | --- |")
+    for name, metric in sorted(MetricCatalogue.read().metrics.items()):
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        yield f"| `{name}` | {metric.kind} | {cell(metric.unit)} | {labels} | {cell(metric.description)} |"
+
+
+def cell(text: str) -> str:
+    """Text in a cell of a table."""
+    return " ".join(text.replace("|", "\\|").split())
