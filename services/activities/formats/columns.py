@@ -1,62 +1,106 @@
-"""Collecting samples while walking a file, and turning them into columns."""
+"""Collecting samples while walking a file, and turning them into columns.
+
+A walk meets tens of thousands of elements, so it only notes the texts, each with its row; they become numbers together.
+"""
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TypeAlias
 
 import numpy as np
 
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.recording import Flags, Floats
 from services.activities.formats.limits import SAMPLES
+from services.activities.formats.xml import Element, Visit, number, unix_time
+
+Text: TypeAlias = str | None
+
+_TIME = "time"
+_PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII).fullmatch
 
 
 class Columns:
-    """The samples of one recording as they are read: one row after another, each with what it happens to have."""
+    """The samples of one recording as they are read: a row a sample, with what the file says of it.
+
+    `open` says whether the walk is inside a sample: what is said elsewhere is not of one.
+    """
 
     def __init__(self) -> None:
-        self.times: list[float] = []
+        self.count = 0
+        self.open = False
         self._broken_at: list[int] = []
-        self._rows: dict[str, list[int]] = defaultdict(list)
-        self._values: dict[str, list[float]] = defaultdict(list)
+        self._noted: dict[str, tuple[list[int], list[Text]]] = {}
 
-    def add_row(self) -> None:
+    def begin(self) -> None:
         """Begin the next sample. Raises `NotAnActivity` where there are too many."""
-        if len(self.times) >= SAMPLES:
+        if self.count >= SAMPLES:
             raise NotAnActivity(f"This file has over {SAMPLES} samples")
-        self.times.append(math.nan)
+        self.count += 1
+        self.open = True
 
-    def set_time(self, unix_s: float) -> None:
-        """Say when the present sample was taken."""
-        self.times[-1] = unix_s
+    def note(self, series: str, text: Text) -> None:
+        """Note a value of the present sample. The last one said holds."""
+        rows, texts = self._noted.setdefault(series, ([], []))
+        rows.append(self.count - 1)
+        texts.append(text)
 
-    def set(self, series: str, value: float) -> None:
-        """Set a value of the present sample. The last one said holds."""
-        self._rows[series].append(len(self.times) - 1)
-        self._values[series].append(value)
+    def collector(self, series: str) -> Visit:
+        """What notes the text of each element that it is shown, where that is inside a sample."""
+        rows, texts = self._noted.setdefault(series, ([], []))
+
+        def collect(element: Element) -> None:
+            if self.open:
+                rows.append(self.count - 1)
+                texts.append(element.text)
+
+        return collect
 
     def break_here(self) -> None:
         """Say that the next sample is not connected with the one before."""
-        self._broken_at.append(len(self.times))
+        self._broken_at.append(self.count)
 
     def time(self) -> Floats:
-        """The times of all samples, NaN where one has none."""
-        return np.array(self.times, dtype=np.float64)
+        """The Unix times of all samples, NaN where one has none."""
+        return self._column(_TIME, unix_times)
 
     def breaks(self) -> Flags:
         """Which samples are not connected with the one before."""
-        flags = np.zeros(len(self.times), dtype=np.bool_)
-        flags[[row for row in self._broken_at if 0 < row < len(flags)]] = True
+        flags = np.zeros(self.count, dtype=np.bool_)
+        flags[[row for row in self._broken_at if 0 < row < self.count]] = True
         return flags
 
     def series(self) -> Mapping[str, Floats]:
         """Every series that has any value, NaN where a sample has none."""
-        columns: dict[str, Floats] = {}
-        for name, rows in self._rows.items():
-            column = np.full(len(self.times), np.nan)
-            column[rows] = self._values[name]
-            if not np.isnan(column).all():
-                columns[name] = column
-        return columns
+        columns = {name: self._column(name, numbers) for name in self._noted if name != _TIME}
+        return {name: column for name, column in columns.items() if not np.isnan(column).all()}
+
+    def _column(self, series: str, convert: Callable[[Sequence[Text]], Floats]) -> Floats:
+        column = np.full(self.count, np.nan)
+        rows, texts = self._noted.get(series, ([], []))
+        if rows:
+            column[rows] = convert(texts)
+        return column
+
+
+def numbers(texts: Sequence[Text]) -> Floats:
+    """Decimal numbers; NaN for what is none, and for what is not finite."""
+    try:
+        values = np.array([float(text) for text in texts if text], dtype=np.float64)
+    except ValueError:
+        values = np.zeros(0)
+    if len(values) != len(texts):  # something is no number: find out what
+        values = np.array([number(text) for text in texts], dtype=np.float64)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def unix_times(texts: Sequence[Text]) -> Floats:
+    """Times as Unix seconds; NaN for what is none. Nearly all files have them in UTC, to the second or finer."""
+    plain = [text[:-1] for text in texts if text and _PLAIN_TIME(text)]
+    if len(plain) == len(texts):
+        with suppress(ValueError):
+            return np.array(plain, dtype="datetime64[ms]").astype(np.float64) / 1000
+    return np.array([unix_time(text) for text in texts], dtype=np.float64)

@@ -5,19 +5,18 @@ All tracks of a file are one activity, its segments broken off from each other. 
 
 from __future__ import annotations
 
-import math
-
-from lxml import etree
+import numpy as np
 
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.recording import Recording
 from services.activities.domain.sports import Sport
 from services.activities.formats.columns import Columns
 from services.activities.formats.sport_names import sport_named
-from services.activities.formats.xml import local_name, number, one_line, unix_time
+from services.activities.formats.xml import Element, Visit, one_line, walk
 
 # The names of a track point's values, in the extensions of any maker, and the series they belong to.
 _SERIES = {
+    "time": "time",
     "ele": "altitude",
     "hr": "heart_rate",
     "heartrate": "heart_rate",
@@ -29,69 +28,82 @@ _SERIES = {
     "speed": "speed",
     "distance": "distance",
 }
-_OTHERS = ("trk", "trkseg", "trkpt", "wpt", "rtept", "time", "name", "desc", "type")
-_WANTED = tuple("{*}" + name for name in (*_OTHERS, *_SERIES))
+_OTHERS = ("trk", "trkseg", "trkpt", "wpt", "rtept", "name", "desc", "type")
 
 
-def read_gpx(root: etree._Element) -> list[Recording]:
+def read_gpx(root: Element) -> list[Recording]:
     """The one activity of a GPX document. Raises `NotAnActivity` where its points have no times, or there are none."""
-    walk = _Walk()
-    names: dict[str, str] = {}
-    for element in root.iter(*_WANTED):
-        tag = element.tag
-        name = names.get(tag) or names.setdefault(tag, local_name(tag))
-        walk.visit(name, element)
-    return [walk.recording(one_line(root.get("creator")))]
+    track = _Track()
+    walk(root, (*_OTHERS, *_SERIES), track.visitor)
+    return [track.recording(one_line(root.get("creator")))]
 
 
-class _Walk:
-    """The state of one walk over a document, in document order: what was found, and which point we are in."""
+class _Track:
+    """What was found so far on a walk over a document, and where in it we are."""
 
     def __init__(self) -> None:
         self.columns = Columns()
         self.title: str | None = None
         self.description: str | None = None
         self.sport: Sport | None = None
-        self.inside = ""  # the last trk, trkpt, wpt or rtept
+        self.inside_track = False
 
-    def visit(self, name: str, element: etree._Element) -> None:
-        if name == "trkpt":
-            self.inside = name
-            self.columns.add_row()
-            self.columns.set("lat", number(element.get("lat")))
-            self.columns.set("lon", number(element.get("lon")))
-        elif name == "trkseg":
-            self.columns.break_here()
-        elif name in ("trk", "wpt", "rtept"):
-            self.inside = name
-        elif self.inside == "trkpt":
-            self._value(name, element.text)
-        elif self.inside == "trk":
-            self._about(name, element.text)
+    def visitor(self, name: str) -> Visit:
+        """What visits the elements of this name."""
+        if name in _SERIES:
+            return self.columns.collector(_SERIES[name])
+        visitors: dict[str, Visit] = {
+            "trkpt": self._point,
+            "trkseg": self._segment,
+            "trk": self._track,
+            "wpt": self._elsewhere,
+            "rtept": self._elsewhere,
+            "name": self._name,
+            "desc": self._description,
+            "type": self._type,
+        }
+        return visitors[name]
 
-    def _value(self, name: str, text: str | None) -> None:
-        if name == "time":
-            self.columns.set_time(unix_time(text))
-        elif name in _SERIES:
-            self.columns.set(_SERIES[name], number(text))
+    def _point(self, element: Element) -> None:
+        self.columns.begin()
+        self.columns.note("lat", element.get("lat"))
+        self.columns.note("lon", element.get("lon"))
 
-    def _about(self, name: str, text: str | None) -> None:
-        if name == "name":
-            self.title = self.title or one_line(text)
-        elif name == "desc":
-            self.description = self.description or one_line(text, 2000)
-        elif name == "type":
-            self.sport = self.sport or sport_named(text)
+    def _segment(self, _: Element) -> None:
+        self.columns.break_here()
+
+    def _track(self, _: Element) -> None:
+        self.columns.open = False
+        self.inside_track = True
+
+    def _elsewhere(self, _: Element) -> None:
+        self.columns.open = False
+        self.inside_track = False
+
+    def _name(self, element: Element) -> None:
+        if self._is_about_the_track():
+            self.title = self.title or one_line(element.text)
+
+    def _description(self, element: Element) -> None:
+        if self._is_about_the_track():
+            self.description = self.description or one_line(element.text, 2000)
+
+    def _type(self, element: Element) -> None:
+        if self._is_about_the_track():
+            self.sport = self.sport or sport_named(element.text)
+
+    def _is_about_the_track(self) -> bool:
+        return self.inside_track and not self.columns.open
 
     def recording(self, creator: str | None) -> Recording:
-        times = self.columns.times
-        if not times:
+        if not self.columns.count:
             raise NotAnActivity("This GPX file has no track points: waypoints and routes are not an activity")
-        if all(map(math.isnan, times)):
+        time = self.columns.time()
+        if np.isnan(time).all():
             raise NotAnActivity("The points of this GPX track have no times, so it is a route and not an activity")
         return Recording(
             format="gpx",
-            time=self.columns.time(),
+            time=time,
             series=self.columns.series(),
             breaks=self.columns.breaks(),
             sport=self.sport,
