@@ -7,6 +7,10 @@ acknowledged by a majority and journalled (`w=majority, j=true`): without `j` a 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypeVar
@@ -79,8 +83,10 @@ DatabaseError = PyMongoError
 
 OPERATION_TIMEOUT_MS = 10_000
 TRANSACTION_TIMEOUT_S = 15.0
+TRANSIENT, UNKNOWN_COMMIT = "TransientTransactionError", "UnknownTransactionCommitResult"
+FIRST_PAUSE_S, MOST_PAUSE_S = 0.005, 0.5
 APPLIED = "migrations"
-NAMESPACE_EXISTS, NAMESPACE_NOT_FOUND = 48, 26
+NAMESPACE_EXISTS, NAMESPACE_NOT_FOUND, NO_SUCH_TRANSACTION = 48, 26, 251
 
 
 class IndexSpec(Struct, frozen=True):
@@ -192,18 +198,18 @@ class Database:
     async def transact(self, body: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         """Run `body` in a transaction, all or nothing, and return what it returns.
 
-        The driver retries it on transient errors, so `body` may run more than once: it must only write, and must not
+        It is retried on transient errors, so `body` may run more than once: it must only write, and must not
         change what it closes over. A duplicate key ends the transaction even when caught: catch it outside. Raises
         `Unavailable` when the database does not answer in time.
         """
         with within_deadline(TRANSACTION_TIMEOUT_S):
             async with await self._client.start_session() as session:
                 try:
-                    result: T = await session.with_transaction(
-                        body, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True)
-                    )
-                except ConnectionFailure as failure:
-                    raise Unavailable("The database does not answer right now") from failure
+                    result = await _until_committed(session, body)
+                except DatabaseError as failure:
+                    if isinstance(failure, ConnectionFailure) or failure.has_error_label(TRANSIENT):
+                        raise Unavailable("The database does not answer right now") from failure
+                    raise
         for listener in self._commit_listeners:
             listener()
         return result
@@ -258,6 +264,50 @@ class Database:
         """A change stream on one collection. It holds a connection and a thread of the pool: open one a process."""
         async with self.collection(collection).watch(list(pipeline), **options) as stream:
             yield stream
+
+
+async def _until_committed(session: Session, body: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+    """What the driver's `with_transaction` is for (the loops of the transactions specification).
+
+    Motor 3.7's own commits inside its context manager, past its retries: a write conflict or a failover that shows only
+    at the commit reached the caller.
+    """
+    deadline, pause_s = time.monotonic() + TRANSACTION_TIMEOUT_S, FIRST_PAUSE_S
+    while True:
+        session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True))
+        try:
+            result = await body(session)
+            await _commit(session, deadline)
+        except BaseException as failure:
+            with contextlib.suppress(DatabaseError):  # it is over already, or the server is gone and ends it itself
+                await session.abort_transaction()
+            transient = isinstance(failure, DatabaseError) and failure.has_error_label(TRANSIENT)
+            if not transient or time.monotonic() + pause_s > deadline:
+                raise
+        else:
+            return result
+        await asyncio.sleep(pause_s * random.random())  # noqa: S311 - jitter
+        pause_s = min(MOST_PAUSE_S, pause_s * 1.5)
+
+
+async def _commit(session: Session, deadline: float) -> None:
+    """Commit, again for as long as nobody knows whether it was done: the server does it once.
+
+    The driver asks again by itself when the connection breaks. A server that was killed in between may have forgotten
+    that it did commit (SecantusDB has) and answer that there is no such transaction, which the specification takes for
+    "run it again". That could be twice, so we say instead that we don't know.
+    """
+    while True:
+        try:
+            await session.commit_transaction()
+        except DatabaseError as failure:
+            if isinstance(failure, OperationFailure) and failure.code == NO_SUCH_TRANSACTION:
+                raise Unavailable("It is not known whether this was saved: look before you try again") from failure
+            if not failure.has_error_label(UNKNOWN_COMMIT) or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(FIRST_PAUSE_S)
+        else:
+            return
 
 
 def _index_options(index: IndexSpec) -> dict[str, Any]:

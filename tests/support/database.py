@@ -33,18 +33,23 @@ class DatabaseServer:
         """Where to connect."""
         return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
 
-    def start(self) -> None:
-        """Start it (again) on the same port and data, and return when it accepts connections."""
+    def launch(self) -> None:
+        """Start it (again) on the same port and data, without waiting for it."""
         program = Path(sys.executable).with_name("secantusd-py")
         where = ("--host", "127.0.0.1", "--port", str(self.port), "--storage-path", str(self._home / "data"))
         # Without --sync-on-commit a transaction answered as journalled can be lost to `kill -9` (SecantusDB 0.7.0b3).
         self._child = Child((str(program), *where, "--sync-on-commit"), log=self._home / "log")
-        wait_until(self._ready, within_s=30, what="the database's start")
 
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
+        """Whether it accepts connections; fails when it has ended instead."""
         assert self._child is not None
         assert self._child.alive, f"the database ended at its start:\n{self._child.log.read_text()}"
         return accepts(self.port)
+
+    def start(self) -> None:
+        """Launch it and return when it is ready."""
+        self.launch()
+        wait_until(self.ready, within_s=30, what="the database's start")
 
     def kill(self) -> None:
         """`kill -9` it."""

@@ -45,7 +45,10 @@ def _die_with_parent() -> None:
 
 
 class Child:
-    """One process, its output in a file; `kill` is `kill -9` of its whole group."""
+    """One process, its output in a file; `kill` is `kill -9` of its whole group.
+
+    Make it in the main thread: the kernel's "parent" is the thread that made it, and it dies when that one ends.
+    """
 
     def __init__(self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
         with log.open("ab") as output:

@@ -38,7 +38,7 @@ MESSAGES, GROUPS = "messages", "groups"
 BROADCAST = "broadcast"
 DONE_KEPT_S = 600
 BROADCAST_KEPT = timedelta(seconds=60)
-OPERATION_S = 5.0
+OPERATION_S = 3.0
 DUPLICATE_KEY = 11000
 
 COLLECTIONS = (

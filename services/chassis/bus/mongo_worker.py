@@ -37,6 +37,7 @@ class Worker:
         self._limit_s = limit_s
         self._lease_s = lease_s
         self._rung = asyncio.Event()
+        self._stopping = False
         self._running: dict[str, tuple[Claim, asyncio.Task[None]]] = {}
         self._loops: list[asyncio.Task[None]] = []
 
@@ -54,7 +55,8 @@ class Worker:
     async def stop(self, within_s: float) -> None:
         """Claim nothing more, wait so long for what is running, then hand the rest back."""
         claiming, renewing = self._loops
-        claiming.cancel()
+        self._stopping = True  # and not cancelled: a claim that is under way would be nobody's until its lease ends
+        self._rung.set()
         await asyncio.gather(claiming, return_exceptions=True)
         if tasks := [task for _, task in self._running.values()]:
             await asyncio.wait(tasks, timeout=within_s)
@@ -68,16 +70,20 @@ class Worker:
         await self._queues.hand_back(claim)
 
     async def _claim(self) -> None:
-        while True:
+        while not self._stopping:
             await self._rung.wait()
             self._rung.clear()
             with contextlib.suppress(BusUnavailable):  # the watcher rings again when the database is back
-                while free := self._concurrency - len(self._running):
-                    claims = await self._queues.claim(self._queue, free, self._lease_s)
-                    if not claims:
-                        break
-                    for claim in claims:
-                        self._begin(claim)
+                await self._claim_all()
+
+    async def _claim_all(self) -> None:
+        """Claim until all hands are full, the queue has nothing due, or we stop."""
+        while (free := self._concurrency - len(self._running)) and not self._stopping:
+            claims = await self._queues.claim(self._queue, free, self._lease_s)
+            for claim in claims:
+                self._begin(claim)
+            if not claims:
+                return
 
     def _begin(self, claim: Claim) -> None:
         task = asyncio.create_task(self._handle(claim), name=f"handle {self._queue}")

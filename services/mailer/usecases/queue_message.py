@@ -28,7 +28,7 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True):
     to: Annotated[str, Meta(max_length=254)]
     locale: Annotated[str, Meta(max_length=35)]  # RFC 5646, 4.4.1
     data: dict[str, Any] = {}
-    sub: Annotated[str | None, Meta(max_length=64)] = None
+    sub: Annotated[str, Meta(max_length=64)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class SendMessage:
         address_hash = self.hash_address(to.key)
         if await self.store.is_suppressed(address_hash, now):
             return await self._settled(claim, finished(message, State.SUPPRESSED, now))
+        if now > message.created_at + 2 * self.give_up_after:  # it broke each time, or we were away for days
+            return await self._settled(claim, finished(message, State.FAILED, now))
         reply = await self.carrier.carry(
             self._composed(message, to), sender=self.sender.address.mailbox, recipient=to.mailbox
         )

@@ -17,6 +17,7 @@ from services.chassis.logs import Logger
 from services.chassis.mongo import Database, Mongo
 from tests.support.database import DatabaseServer
 from tests.support.recorded import RecordedLogs, RecordedMetrics
+from tests.support.waiting import eventually
 
 IMPATIENT = Retry(attempts=3, first_s=0.05, most_s=0.2)
 _numbers = itertools.count(1)
@@ -25,16 +26,18 @@ _numbers = itertools.count(1)
 class Server(Protocol):
     """What carries the messages, as a process that can be killed."""
 
-    def start(self) -> None: ...
+    def launch(self) -> None: ...
+    def ready(self) -> bool: ...
     def kill(self) -> None: ...
 
 
 class Bus:
     """One kind of transport with its server. Each `process()` is what one process of a service would have."""
 
-    def __init__(self, kind: str, server: Server, make: Callable[..., Transport]) -> None:
+    def __init__(self, kind: str, address: dict[str, str], server: Server, make: Callable[..., Transport]) -> None:
         self.kind = kind
-        self.server = server
+        self.address = address
+        self._server = server
         self._make = make
         self._running: list[Transport] = []
 
@@ -49,6 +52,15 @@ class Bus:
         """Stop one of them in good order."""
         self._running.remove(transport)
         await transport.stop(within_s=5)
+
+    def kill_server(self) -> None:
+        """`kill -9` what carries the messages."""
+        self._server.kill()
+
+    async def revive_server(self) -> None:
+        """Start it again, and return when it is there."""
+        self._server.launch()
+        await eventually(self._server.ready, within_s=30)
 
     async def close(self) -> None:
         for transport in self._running:
@@ -86,7 +98,8 @@ async def bus(
     def make(**options: Any) -> Transport:
         return MongoTransport(database, log=log, metrics=metrics, **{"poll_s": 0.2, **options})
 
-    made = Bus("mongodb", database_server, make)
+    address = {"uri": database_server.uri, "name": database.name}
+    made = Bus("mongodb", address, database_server, make)
     yield made
     await made.close()
 

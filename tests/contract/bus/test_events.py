@@ -5,11 +5,8 @@ from __future__ import annotations
 from services.chassis import context
 from services.chassis.bus.event import Event
 from tests.contract.bus.conftest import Bus
+from tests.contract.bus.handlers import ignore, imported, keep_in
 from tests.support.waiting import eventually
-
-
-def imported(number: int = 1, *, version: int = 1, sub: str | None = None) -> Event:
-    return Event.of("activity.imported", key=f"a{number}", version=version, data={"number": number}, sub=sub)
 
 
 async def test_each_group_hears_an_event(bus: Bus) -> None:
@@ -47,7 +44,7 @@ async def test_the_processes_of_a_group_share_its_events(bus: Bus) -> None:
 
 async def test_what_is_published_while_a_group_is_away_is_kept_for_it(bus: Bus) -> None:
     first = await bus.process()
-    await first.subscribe("training", ["activity.imported"], keep_in([]))
+    await first.subscribe("training", ["activity.imported"], ignore)
     await bus.end(first)
     event = imported()
     await (await bus.process()).publish(event)
@@ -76,10 +73,3 @@ async def test_a_handler_runs_in_the_trace_of_the_request_that_caused_the_event(
     await eventually(lambda: seen)
     assert seen[0] is not None
     assert (seen[0].trace_id, seen[0].operation, seen[0].sub) == (cause.trace_id, "activity.imported", "person-1")
-
-
-def keep_in(events: list[Event]):
-    async def handler(event: Event) -> None:
-        events.append(event)
-
-    return handler
