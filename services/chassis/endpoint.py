@@ -283,6 +283,8 @@ class Endpoint(RequestHandler, Generic[Uses]):
 
     def _decode_body(self, plan: Operation, filename: str) -> dict[str, Any]:
         body = self._body.read() if self._body else NO_BODY
+        if plan.body_optional and not body:
+            return {"body": None}
         content_type = self.request.headers.get("Content-Type", "")
         media_type = content_type.partition(";")[0].strip().lower()
         if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":

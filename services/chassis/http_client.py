@@ -93,6 +93,7 @@ class HttpClient:
         self._new_breaker = new_breaker
         self._breakers: dict[str, Breaker] = {}
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def request(
         self,
@@ -172,7 +173,8 @@ class HttpClient:
         return self._breaker(party).state
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection. Who calls after that (a handler of the bus, at the drain) finds nobody there."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -190,6 +192,8 @@ class HttpClient:
     async def _send(self, call: Call) -> aiohttp.ClientResponse:
         if call.left_s() <= 0:
             raise TimeoutError
+        if self._closed:
+            raise PeerUnavailable(call.party, "unreachable")
         if self._session is None:
             self._session = self._new_session()
         content = call.content

@@ -127,7 +127,7 @@ def _operation(
     if parameters := [*_path_parameters(plan), *_query_parameters(plan, schemas), *_headers(method, plan)]:
         described["parameters"] = parameters
     if plan.takes_body:
-        described["requestBody"] = {"required": True, "content": _request_content(plan, schemas)}
+        described["requestBody"] = {"required": not plan.body_optional, "content": _request_content(plan, schemas)}
     described["responses"] = _responses(method, plan, schemas, endpoint)
     if plan.scope is None:
         described["security"] = []

@@ -60,6 +60,11 @@ class Operation:
         return self.body is not None or self.form is not None or self.upload
 
     @property
+    def body_optional(self) -> bool:
+        """Whether a request without a body is as good: the verb asks for `body: X | None`."""
+        return type(None) in typing.get_args(self.body)
+
+    @property
     def is_internal(self) -> bool:
         """Whether only services may call it."""
         return self.scope == SERVICE

@@ -410,3 +410,13 @@ async def test_our_own_trouble_with_a_stream_stays_ours(client: HttpClient) -> N
         with pytest.raises(OSError, match="disk full"):
             await fill_the_disk(there.url)
         assert client.state("shop") == "closed"
+
+
+async def test_a_client_that_was_closed_opens_nothing_again(client: HttpClient) -> None:
+    """A handler of the bus may outlive its service's client for a moment, at the drain."""
+    await client.close()
+
+    with pytest.raises(PeerUnavailable):
+        await client.request("POST", f"http://127.0.0.1:{closed_port()}/", party="party")
+
+    assert client._session is None
