@@ -1,0 +1,57 @@
+"""Accounts, put together."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from services.accounts import events, store
+from services.accounts.clients.tokendealer import Tokendealer
+from services.accounts.handlers import ROUTES
+from services.accounts.hashing import Hashing
+from services.accounts.people import AccountsOfPeople
+from services.accounts.settings import Settings
+from services.accounts.store.accounts import Accounts
+from services.accounts.store.attempts import Attempts
+from services.accounts.usecases import UseCases
+from services.accounts.usecases.activate import Activate
+from services.accounts.usecases.mail_activation import MailActivation
+from services.accounts.usecases.mailing_links import MailingLinks
+from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
+from services.accounts.usecases.register import Register
+from services.accounts.usecases.sessions import Sessions
+from services.accounts.usecases.settle_sessions import SettleSessions
+from services.accounts.usecases.sign_in import SignIn
+from services.chassis.identity import Peer
+from services.chassis.service import Built, Chassis, Service
+
+
+async def build(chassis: Chassis, settings: Settings) -> Built:
+    """Wire accounts."""
+    clock, log = chassis.clock, chassis.log
+    accounts, attempts = Accounts(chassis.database, chassis.bus.outbox), Attempts(chassis.database)
+    hashing = Hashing(threads=settings.hashing_threads)
+    hash_name = partial(chassis.secrets.keyed_hash, "accounts.attempts")
+    tokendealer = Tokendealer(Peer.of("tokendealer", chassis.process, chassis.http, chassis.identity))
+    mailing = MailingLinks(attempts, settings.limits, hash_name, settings.activation_hours)
+    uses = UseCases(
+        register=Register(accounts, hashing, mailing, clock, chassis.metrics, log),
+        activate=Activate(accounts, clock),
+        mail_activation=MailActivation(accounts, mailing, clock),
+        sign_in=SignIn(accounts, hashing, attempts, settings.limits, hash_name, tokendealer, clock, log),
+        sessions=Sessions(tokendealer),
+        read_account=ReadAccount(accounts),
+        change_profile=ChangeProfile(accounts, clock),
+    )
+    await events.listen(chassis.bus, SettleSessions(accounts, tokendealer, clock))
+    return Built(uses=uses, close=hashing.close, people=AccountsOfPeople(accounts))
+
+
+SERVICE = Service(
+    name="accounts",
+    summary="People, and how they sign in",
+    prefixes=("/api/v1/accounts", "/api/v1/sessions"),
+    routes=ROUTES,
+    settings=Settings,
+    collections=store.COLLECTIONS,
+    build=build,
+)

@@ -1,0 +1,1 @@
+"""The other party that accounts calls: the tokendealer."""

@@ -1,0 +1,62 @@
+"""The tokendealer: it makes tokens for people whom we have recognised, and keeps their sign-ins (families of tokens)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from services.accounts.domain.sessions import Family, SessionEnded, Tokens
+from services.chassis.answers import Items
+from services.chassis.http_answers import PeerRefused
+from services.chassis.identity import Peer
+from services.chassis.problems import NotFound
+
+GONE, NOT_FOUND = 410, 404
+
+
+class Tokendealer:
+    """Every call raises `PeerUnavailable` where it can't be made."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    async def issue(self, sub: str, scopes: Sequence[str], label: str) -> Tokens:
+        """Begin a sign-in."""
+        order = {"sub": sub, "scopes": list(scopes), "label": label}
+        return await self._peer.post("/internal/v1/tokens", json=order, type=Tokens)
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """The next tokens of a sign-in. Raises `SessionEnded`."""
+        try:
+            return await self._peer.post(
+                "/internal/v1/tokens/refresh", json={"refresh_token": refresh_token}, type=Tokens
+            )
+        except PeerRefused as refused:
+            raise (SessionEnded if refused.status == GONE else refused) from refused
+
+    async def revoke(self, refresh_token: str) -> None:
+        """End the sign-in that a refresh token belongs to, where there is one."""
+        await self._peer.post("/internal/v1/tokens/revoke", json={"refresh_token": refresh_token})
+
+    async def families(self, sub: str) -> list[Family]:
+        """The sign-ins of a person, newest first."""
+        return (await self._peer.get(f"{_of(sub)}/families", type=Items[Family])).items
+
+    async def end(self, sub: str, family: str) -> None:
+        """End one sign-in. Raises `NotFound` where this person has none of this id."""
+        try:
+            await self._peer.delete(f"{_of(sub)}/families/{quote(family, safe='')}")
+        except PeerRefused as refused:
+            raise (NotFound if refused.status == NOT_FOUND else refused) from refused
+
+    async def end_all(self, sub: str) -> None:
+        """End every sign-in of a person."""
+        await self._peer.delete(f"{_of(sub)}/families")
+
+    async def allow(self, sub: str, scopes: Sequence[str]) -> None:
+        """Change what a person may do; it counts from the next refresh of each sign-in."""
+        await self._peer.put(f"{_of(sub)}/scopes", json={"scopes": list(scopes)})
+
+
+def _of(sub: str) -> str:
+    return f"/internal/v1/people/{quote(sub, safe='')}"

@@ -1,0 +1,1 @@
+"""What an account is, and the rules it keeps to."""

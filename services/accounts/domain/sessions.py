@@ -1,0 +1,37 @@
+"""Sign-ins: what one is worth, and what is told of it. The tokendealer keeps them, as families of tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from services.chassis.problems import Unauthenticated
+
+
+class SessionEnded(Unauthenticated):
+    """The refresh token is not good any more: unknown, expired, signed out, or used before."""
+
+    kind = "session-ended"
+    title = "This sign-in has ended; sign in again"
+
+
+class Tokens(Struct, frozen=True):
+    """What a sign-in is worth: `expires_in` seconds for the access token, until `expires_at` for the refresh token."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    refresh_token: str
+    scope: str
+    family: str
+    expires_at: datetime
+
+
+class Family(Struct, frozen=True):
+    """One sign-in of a person."""
+
+    id: str
+    label: str
+    created_at: datetime
+    last_used_at: datetime

@@ -1,0 +1,41 @@
+"""What accounts is told by the environment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from services.accounts.domain.attempts import Limits
+
+
+class Settings(Struct, frozen=True):
+    """How long links work, and how often somebody may be wrong."""
+
+    activation_hours: Annotated[
+        int, Meta(ge=24, le=48, description="How long the link in an activation mail works")
+    ] = 48
+    sign_in_failures: Annotated[int, Meta(ge=1, description="Failed sign-ins of one account before it has to wait")] = (
+        10
+    )
+    sign_in_failures_address: Annotated[
+        int, Meta(ge=1, description="Failed sign-ins from one address before it has to wait")
+    ] = 50
+    sign_in_window_s: Annotated[
+        int, Meta(ge=1, description="Seconds in which failed sign-ins are counted, and after which they are forgotten")
+    ] = 900
+    mails_an_hour: Annotated[int, Meta(ge=1, description="Mails that strangers can have us send to one address")] = 5
+    hashing_threads: Annotated[
+        int, Meta(ge=1, le=32, description="Passwords hashed at once; each takes a core and 19 MiB")
+    ] = 2
+
+    @property
+    def limits(self) -> Limits:
+        """How often somebody may be wrong."""
+        return Limits(
+            account=self.sign_in_failures,
+            address=self.sign_in_failures_address,
+            window=timedelta(seconds=self.sign_in_window_s),
+            mails=self.mails_an_hour,
+        )

@@ -1,0 +1,25 @@
+"""What people can do with their accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.accounts.usecases.activate import Activate
+from services.accounts.usecases.mail_activation import MailActivation
+from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
+from services.accounts.usecases.register import Register
+from services.accounts.usecases.sessions import Sessions
+from services.accounts.usecases.sign_in import SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What handlers can ask for."""
+
+    register: Register
+    activate: Activate
+    mail_activation: MailActivation
+    sign_in: SignIn
+    sessions: Sessions
+    read_account: ReadAccount
+    change_profile: ChangeProfile

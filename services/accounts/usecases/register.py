@@ -1,0 +1,75 @@
+"""Register: make an account, and mail its owner a link to confirm the address.
+
+The answer is the same, and so is the work, whether the address has an account or not: who asks learns nothing, and the
+owner gets a mail either way. A registration that is repeated before the address was confirmed does not touch the
+account: what it said (the password above all) is kept with its own link, and counts once that link is used. So nobody can
+lie in wait with a password on somebody else's address (Sudhodanan & Paverd, "Pre-hijacked accounts", 2022).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.accounts import events
+from services.accounts.domain.accounts import Account, Profile, check_profile
+from services.accounts.domain.links import Claimed
+from services.accounts.domain.passwords import check_password
+from services.accounts.hashing import Hashing
+from services.accounts.store.accounts import Accounts, EmailTaken
+from services.accounts.usecases.mailing_links import MailingLinks
+from services.chassis.addresses import Address, parse_address
+from services.chassis.bus.event import Message
+from services.chassis.idempotency import Once
+from services.chassis.logs import Logger
+from services.chassis.metrics import Metrics
+
+ID_BYTES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Makes accounts. Raises `Invalid` for what can't be an account, and nothing that tells of another one."""
+
+    accounts: Accounts
+    hashing: Hashing
+    mailing: MailingLinks
+    clock: Callable[[], datetime]
+    metrics: Metrics
+    log: Logger
+
+    async def __call__(self, email: str, password: str, profile: Profile, once: Once[None]) -> None:
+        """Register somebody, or tell the owner of the address that somebody tried."""
+        address, now = parse_address(email), self.clock()
+        profile = check_profile(profile, now.date())
+        claimed = Claimed(await self.hashing.hash(check_password(password)), profile)
+        may_mail = await self.mailing.may_mail(address.key, now)
+        known = await self.accounts.by_email(address.key)
+        if known is None:
+            try:
+                await self._add(address, claimed, now, once)
+            except EmailTaken:  # by a registration at the same moment
+                known = await self.accounts.by_email(address.key)
+            else:
+                return
+        if known is not None and may_mail:
+            await self._tell(known, claimed, now, once)
+        else:
+            await self.accounts.tell(None, [], once)
+
+    async def _add(self, address: Address, claimed: Claimed, now: datetime, once: Once[None]) -> None:
+        account = Account(secrets.token_urlsafe(ID_BYTES), address.text, claimed.password, claimed.profile, now)
+        link, mail = self.mailing.activation(account, now)
+        told: list[Message] = [events.registered(account), events.profile_changed(account), mail]
+        await self.accounts.add(account, address.key, link, told, once)
+        self.metrics.incr("accounts.registered")
+        self.log.info("account.registered")
+
+    async def _tell(self, known: Account, claimed: Claimed, now: datetime, once: Once[None]) -> None:
+        if known.activated:
+            await self.accounts.tell(None, [events.mail("already-registered", known)], once)
+        else:
+            link, mail = self.mailing.activation(known, now, claimed)
+            await self.accounts.tell(link, [mail], once)

@@ -1,0 +1,123 @@
+"""`runnerly users`: accounts that no form can make."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import click
+from msgspec.structs import replace
+
+from services.accounts import events
+from services.accounts.app import SERVICE
+from services.accounts.domain.accounts import Account, Profile, Role, check_profile
+from services.accounts.domain.passwords import check_password
+from services.accounts.hashing import Hashing
+from services.accounts.store.accounts import Accounts, EmailTaken
+from services.accounts.usecases.register import ID_BYTES
+from services.chassis import settings
+from services.chassis.addresses import Address, parse_address
+from services.chassis.bus.event import Event
+from services.chassis.bus.outbox import Outbox
+from services.chassis.idempotency import unkeyed
+from services.chassis.mongo import Mongo
+from services.chassis.problems import Invalid
+from services.chassis.settings import ProcessSettings, WrongSetting
+
+ADMIN_ROLES = (Role.RUNNER, Role.ADMIN)
+
+
+@click.group()
+def users() -> None:
+    """Make people administrators."""
+
+
+@users.command(name="create-admin")
+@click.option("--email", prompt=True, help="The e-mail address to sign in with.")
+@click.option("--name", default="Administrator", show_default=True, help="The name to be known by.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, for scripts.")
+def create_admin(email: str, name: str, password_stdin: bool) -> None:
+    """Make an account that looks after this Runnerly, active at once; or give an account that is there that role.
+
+    The password is asked for, or read from standard input; that of an account that is there stays as it is.
+    """
+    process = settings.read(ProcessSettings, os.environ)
+    if not process.mongodb_uri:
+        raise WrongSetting("Set MONGODB_URI to the database of the Runnerly that is meant")
+    try:
+        address = parse_address(email)
+        profile = check_profile(Profile(name), datetime.now(UTC).date())
+        click.echo(asyncio.run(_create_admin(process.mongodb_uri, address, profile, from_stdin=password_stdin)))
+    except Invalid as wrong:
+        raise click.ClickException(wrong.detail) from wrong
+
+
+async def _create_admin(uri: str, address: Address, profile: Profile, *, from_stdin: bool) -> str:
+    mongo = Mongo(uri)
+    try:
+        database = mongo.database(SERVICE.database)
+        accounts = Accounts(database, Outbox(database))
+        return await make_admin(accounts, address, profile, lambda: _password(from_stdin=from_stdin))
+    finally:
+        mongo.close()
+
+
+async def make_admin(accounts: Accounts, address: Address, profile: Profile, ask: Callable[[], str]) -> str:
+    """Make an administrator, and say what was done.
+
+    `ask` gives the password. Only an account whose address was confirmed keeps the one it has: before that, whoever
+    registered it may be anybody.
+    """
+    known = await accounts.by_email(address.key)
+    if known is not None and known.activated:
+        await _change(accounts, known, known.password)
+        return f"{known.email} is an administrator"
+    hashed = await _hashed(check_password(ask()))
+    if known is None:
+        try:
+            await _add(accounts, address, profile, hashed)
+        except EmailTaken:
+            raise click.ClickException("Somebody registered this address at this moment: try again") from None
+    else:
+        await _change(accounts, known, hashed)
+    return f"{address.text} is an administrator, and can sign in with this password"
+
+
+async def _change(accounts: Accounts, known: Account, password: str) -> None:
+    def as_admin(account: Account) -> Account:
+        roles = tuple(role for role in Role if role in {*account.roles, Role.ADMIN})
+        activated_at = account.activated_at or datetime.now(UTC)
+        return replace(account, roles=roles, activated_at=activated_at, password=password)
+
+    await accounts.change(known.id, as_admin, _told_of)
+
+
+def _told_of(before: Account, after: Account) -> list[Event]:
+    if before.activated:
+        return [events.roles_changed(after)]
+    return [events.activated(after, password_replaced=before.password != after.password)]
+
+
+async def _hashed(password: str) -> str:
+    hashing = Hashing(threads=1)
+    try:
+        return await hashing.hash(password)
+    finally:
+        await hashing.close()
+
+
+async def _add(accounts: Accounts, address: Address, profile: Profile, hashed: str) -> None:
+    now = datetime.now(UTC)
+    account = Account(secrets.token_urlsafe(ID_BYTES), address.text, hashed, profile, now, ADMIN_ROLES, now)
+    told = [events.registered(account), events.profile_changed(account)]
+    await accounts.add(account, address.key, None, told, unkeyed())
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

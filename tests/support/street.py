@@ -1,0 +1,139 @@
+"""Accounts, tokendealer and mailer in one process, with real tokens, real mail, and somebody at a browser or a program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from services.accounts import app as accounts
+from services.chassis.http_client import HttpClient
+from services.chassis.identity import Identity, Peer
+from services.chassis.mongo import Database, Mongo
+from services.chassis.settings import ProcessSettings
+from services.command.keys import bootstrap
+from services.mailer import app as mailer
+from services.tokendealer import app as tokendealer
+from tests.support.contract import Contract, checking
+from tests.support.database import DatabaseServer
+from tests.support.mail import MailServer, mail_server
+from tests.support.process import process
+from tests.support.recorded import RecordedLogs, RecordedMetrics
+from tests.support.waiting import eventually
+
+PASSWORD = "correct horse battery staple"
+SERVICES = (tokendealer.SERVICE, accounts.SERVICE, mailer.SERVICE)
+NAMES = tuple(service.name for service in SERVICES)
+
+
+@dataclass
+class Answered:
+    """What came back."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str]
+    cookies: dict[str, str]
+    set_cookies: list[str]
+
+    @property
+    def kind(self) -> str:
+        """The last part of a problem's type."""
+        return str(self.body.get("type", "")).rpartition("/")[2]
+
+
+@dataclass
+class Street:
+    """A running one. `ask` calls the public API; responses are held against the OpenAPI document."""
+
+    settings: ProcessSettings
+    http: aiohttp.ClientSession
+    mail: MailServer
+    mongo: Mongo
+    accounts_as_seen_by_mailer: Peer
+
+    @property
+    def database(self) -> Database:
+        """The database of accounts."""
+        return self.mongo.database(accounts.SERVICE.database)
+
+    async def ask(self, method: str, path: str, body: object = None, *, token: str = "", **headers: str) -> Answered:
+        """Call the public API."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        url = f"http://127.0.0.1:{self.settings.port}/api/v1/{path}"
+        async with self.http.request(method, url, json=body, headers=sent) as answer:
+            raw = await answer.read()
+            read = await answer.json(content_type=None) if raw else {}
+            cookies = {name: morsel.value for name, morsel in answer.cookies.items()}
+            return Answered(answer.status, read, dict(answer.headers), cookies, answer.headers.getall("Set-Cookie", []))
+
+    async def register(self, email: str = "kim@runnerly.test", password: str = PASSWORD, **more: Any) -> Answered:
+        """Register somebody."""
+        return await self.ask("POST", "accounts", {"email": email, "password": password, "name": "Kim", **more})
+
+    async def sign_in(self, email: str = "kim@runnerly.test", password: str = PASSWORD, **more: Any) -> Answered:
+        """Sign in."""
+        return await self.ask("POST", "sessions", {"email": email, "password": password, **more})
+
+    async def activate(self, secret: str) -> Answered:
+        """Use the link of an activation mail."""
+        return await self.ask("POST", "accounts/activation", {"token": secret})
+
+    def mails_to(self, email: str) -> list[EmailMessage]:
+        """What an address got, oldest first."""
+        return [message for to, message in self.mail.taken if to == email]
+
+    async def secrets_mailed_to(self, email: str, number: int = 1) -> list[str]:
+        """The secrets of so many activation mails, once they have arrived; oldest first."""
+        await eventually(lambda: len(self._secrets(email)) >= number)
+        return self._secrets(email)
+
+    def _secrets(self, email: str) -> list[str]:
+        bodies = [message.get_body(("plain",)) for message in self.mails_to(email)]
+        texts = [body.get_content() for body in bodies if body]
+        return [found[1] for text in texts if (found := re.search(r"/activate\?token=([\w-]+)", text))]
+
+    async def active_runner(self, email: str = "kim@runnerly.test") -> str:
+        """The access token of somebody who has registered, activated and signed in."""
+        await self.register(email)
+        await self.activate((await self.secrets_mailed_to(email))[0])
+        return str((await self.sign_in(email)).body["access_token"])
+
+
+@asynccontextmanager
+async def street(server: DatabaseServer, home: Path, **environ: str) -> AsyncIterator[Street]:
+    """A fresh one while inside."""
+    mongo, logs = Mongo(server.uri), RecordedLogs()
+    await forget(mongo, [*(service.database for service in SERVICES), "runnerly_bus"])
+    await bootstrap(ProcessSettings(home=home), mongo, NAMES)
+    http = HttpClient("tests", RecordedMetrics(), logs.logger())
+    async with (
+        mail_server() as mail,
+        process(SERVICES, server.uri, home, **{"SMTP_URL": mail.url, **environ}) as settings,
+    ):
+        async with (
+            aiohttp.ClientSession() as client,
+            client.get(f"http://127.0.0.1:{settings.port}/api/openapi/accounts.json") as document,
+        ):
+            contract = Contract(await document.json())
+        peer = Peer.of("accounts", settings, http, Identity.of("mailer", settings, http))
+        jar = aiohttp.DummyCookieJar()
+        async with aiohttp.ClientSession(trace_configs=[checking(contract)], cookie_jar=jar) as client:
+            yield Street(settings, client, mail, mongo, peer)
+        await http.close()
+    logs.close()
+    mongo.close()
+
+
+async def forget(mongo: Mongo, names: Sequence[str]) -> None:
+    """Drop these databases."""
+    for name in names:
+        await mongo.drop(name)

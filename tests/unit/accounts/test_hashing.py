@@ -1,0 +1,76 @@
+"""Hashing: Argon2id, off the loop, the same work for nobody, and never an endless row."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from argon2 import PasswordHasher, Type, extract_parameters
+
+from services.accounts.hashing import OWASP, Hashing
+from services.chassis.problems import Unavailable
+
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture
+async def hashing() -> AsyncIterator[Hashing]:
+    hashing = Hashing(QUICK, threads=2, longest_row=2)
+    yield hashing
+    await hashing.close()
+
+
+def test_the_parameters_are_at_least_what_owasp_asks_for() -> None:
+    parameters = extract_parameters(OWASP.hash("x"))
+
+    assert parameters.type is Type.ID
+    assert parameters.memory_cost >= 19 * 1024
+    assert parameters.time_cost >= 2
+
+
+async def test_a_password_is_known_again_and_another_is_not(hashing: Hashing) -> None:
+    kept = await hashing.hash("p\u00e4ssword")
+
+    assert await hashing.matches(kept, "pa\u0308ssword")
+    assert not await hashing.matches(kept, "password")
+    assert await hashing.hash("p\u00e4ssword") != kept
+
+
+async def test_nobody_has_no_password(hashing: Hashing) -> None:
+    assert not await hashing.matches(None, "password")
+    assert not await hashing.matches("no hash", "password")
+
+
+async def test_nobody_costs_as_much_as_somebody() -> None:
+    hashing = Hashing(threads=1)
+    kept = await hashing.hash("password")
+
+    async def cost_s(of: str | None) -> float:
+        began = time.thread_time()
+        took = time.perf_counter()
+        await hashing.matches(of, "wrong password")
+        assert time.thread_time() - began < 0.01
+        return time.perf_counter() - took
+
+    somebody = min([await cost_s(kept) for _ in range(5)])
+    nobody = min([await cost_s(None) for _ in range(5)])
+    await hashing.close()
+
+    assert 0.5 < nobody / somebody < 2
+
+
+async def test_a_hash_of_other_parameters_is_outdated(hashing: Hashing) -> None:
+    assert hashing.is_outdated(OWASP.hash("password"))
+    assert not hashing.is_outdated(await hashing.hash("password"))
+
+
+async def test_the_row_has_an_end() -> None:
+    hashing = Hashing(threads=1, longest_row=2)
+
+    outcomes = await asyncio.gather(*(hashing.hash("password") for _ in range(6)), return_exceptions=True)
+    await hashing.close()
+
+    assert [isinstance(outcome, str) for outcome in outcomes].count(True) == 3
+    assert [isinstance(outcome, Unavailable) for outcome in outcomes].count(True) == 3
