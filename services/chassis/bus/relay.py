@@ -27,7 +27,7 @@ from services.chassis.problems import Unavailable
 AT_ONCE = 16
 POLL_S = 1.0
 BLOCKED_S = 0.05
-FIRST_PAUSE_S, MOST_PAUSE_S = 0.1, 5.0
+FIRST_PAUSE_S, MOST_PAUSE_S = 0.1, 2.0
 
 
 class Pass(Enum):

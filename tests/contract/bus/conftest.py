@@ -10,12 +10,14 @@ import pytest
 
 from services.chassis.bus import inbox, mongo, outbox
 from services.chassis.bus.mongo import MongoTransport
+from services.chassis.bus.rabbitmq import RabbitTransport
 from services.chassis.bus.retry import Retry
 from services.chassis.bus.service_bus import ServiceBus
 from services.chassis.bus.transport import Transport
 from services.chassis.logs import Logger
-from services.chassis.mongo import Database, Mongo
+from services.chassis.mongo import Database
 from tests.support.database import DatabaseServer
+from tests.support.rabbitmq import RabbitServer
 from tests.support.recorded import RecordedLogs, RecordedMetrics
 from tests.support.waiting import eventually
 
@@ -84,7 +86,7 @@ def metrics() -> RecordedMetrics:
     return RecordedMetrics()
 
 
-@pytest.fixture(params=["mongodb"])
+@pytest.fixture(params=["mongodb", "rabbitmq"])
 async def bus(
     request: pytest.FixtureRequest,
     database_server: DatabaseServer,
@@ -92,16 +94,32 @@ async def bus(
     log: Logger,
     metrics: RecordedMetrics,
 ) -> AsyncIterator[Bus]:
-    database = fresh_database("bus")
+    """A transport that nobody has used, with its server."""
+    if request.param == "mongodb":
+        made = await on_mongodb(database_server, fresh_database("bus"), log, metrics)
+    else:
+        made = on_rabbitmq(request.getfixturevalue("rabbitmq"), log, metrics)
+    yield made
+    await made.close()
+
+
+async def on_mongodb(server: DatabaseServer, database: Database, log: Logger, metrics: RecordedMetrics) -> Bus:
     await database.apply(mongo.COLLECTIONS)
 
     def make(**options: Any) -> Transport:
         return MongoTransport(database, log=log, metrics=metrics, **{"poll_s": 0.2, **options})
 
-    address = {"uri": database_server.uri, "name": database.name}
-    made = Bus("mongodb", address, database_server, make)
-    yield made
-    await made.close()
+    return Bus("mongodb", {"uri": server.uri, "name": database.name}, server, make)
+
+
+def on_rabbitmq(server: RabbitServer, log: Logger, metrics: RecordedMetrics) -> Bus:
+    prefix = f"test{next(_numbers)}"
+
+    def make(*, lease_s: float | None = None, **options: Any) -> Transport:
+        held = {"hold_after_s": lease_s, "lease_s": lease_s} if lease_s else {}
+        return RabbitTransport(server.url, log=log, metrics=metrics, prefix=prefix, **held, **options)
+
+    return Bus("rabbitmq", {"url": server.url, "prefix": prefix}, server, make)
 
 
 @pytest.fixture
@@ -116,6 +134,3 @@ async def service_database(fresh_database: Callable[[str], Database]) -> Databas
 def service(log: Logger, metrics: RecordedMetrics) -> Callable[[str, Transport, Database], ServiceBus]:
     """A factory: one service's side of the bus, with a transport and a database."""
     return lambda name, transport, database: ServiceBus(name, transport, database, log=log, metrics=metrics)
-
-
-__all__ = ["Mongo"]

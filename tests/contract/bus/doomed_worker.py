@@ -6,6 +6,7 @@ import sys
 
 from services.chassis.bus.event import Job
 from services.chassis.bus.mongo import MongoTransport
+from services.chassis.bus.rabbitmq import RabbitTransport
 from services.chassis.bus.transport import Transport
 from services.chassis.metrics import NoMetrics
 from services.chassis.mongo import Mongo
@@ -15,6 +16,8 @@ from tests.support.recorded import RecordedLogs
 def transport(kind: str, address: dict[str, str], lease_s: float) -> Transport:
     """The transport that the test uses, too."""
     log = RecordedLogs().logger()
+    if kind == "rabbitmq":
+        return RabbitTransport(address["url"], log=log, metrics=NoMetrics(), prefix=address["prefix"])
     database = Mongo(address["uri"]).database(address["name"])
     return MongoTransport(database, log=log, metrics=NoMetrics(), lease_s=lease_s)
 
