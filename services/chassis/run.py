@@ -109,8 +109,7 @@ async def serving(
     """Everything up while inside; drained and closed at the end, in reverse."""
     async with AsyncExitStack() as stack:
         began = time.monotonic()
-        name = services[0].name if len(services) == 1 else "runnerly"
-        shared = await _share(stack, name, process, environ, root)
+        shared = await _share(stack, services, process, environ, root)
         mounted = [await _mount(stack, service, shared) for service in services]
         _listen(stack, _routers(mounted, shared, root), listeners, shared)
         log = shared.instruments.log
@@ -119,9 +118,14 @@ async def serving(
 
 
 async def _share(
-    stack: AsyncExitStack, name: str, process: ProcessSettings, environ: Mapping[str, str], root: Path
+    stack: AsyncExitStack,
+    services: Sequence[Service],
+    process: ProcessSettings,
+    environ: Mapping[str, str],
+    root: Path,
 ) -> Shared:
     """Instruments first, so that everything after them can tell of itself; then what talks to others."""
+    name = services[0].name if len(services) == 1 else "runnerly"
     secrets = Secrets(read_kek(process))
     instruments = Instruments.begin(name, process, secrets)
     stack.callback(instruments.close)
@@ -133,8 +137,9 @@ async def _share(
     http = HttpClient("chassis", metrics=instruments.metrics, log=instruments.log)
     stack.push_async_callback(http.close)
     transport = make_transport(process.amqp_url, mongo, metrics=instruments.metrics, log=instruments.log)
-    await transport.start()
-    stack.push_async_callback(transport.stop)
+    if any(service.needs_database for service in services):
+        await transport.start()
+        stack.push_async_callback(transport.stop)
     requests = Requests()
     _keep_running(stack, requests.end_overtime, instruments.log)
     return Shared(

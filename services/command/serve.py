@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ import uvloop
 
 from services.chassis import settings
 from services.chassis.run import Listeners, bind, inherit, run_until_stopped
+from services.chassis.service import Service
 from services.chassis.settings import ProcessSettings
 from services.command import street
 
@@ -31,12 +34,17 @@ def serve(
     process = settings.read(ProcessSettings, os.environ)
     if port is not None:
         process = msgspec.structs.replace(process, port=port)
+    services = [street.service(name) for name in names]
     listeners = Listeners(
         public=[inherit(fd)] if fd is not None else bind(process.port, process.host),
-        internal=[inherit(internal_fd)]
-        if internal_fd is not None
-        else bind(process.internal_port if internal_port is None else internal_port, "127.0.0.1"),
+        internal=_internal(services, internal_fd, process.internal_port if internal_port is None else internal_port),
     )
-    services = [street.service(name) for name in names]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_until_stopped(services, process, os.environ, listeners, root=ROOT))
+
+
+def _internal(services: Sequence[Service], fd: int | None, port: int) -> list[socket.socket]:
+    """The internal socket; none where no service of the process is called by others."""
+    if not any(service.needs_database for service in services):
+        return []
+    return [inherit(fd)] if fd is not None else bind(port, "127.0.0.1")

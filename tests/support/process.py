@@ -30,7 +30,7 @@ def port_of(sock: socket.socket) -> int:
 
 @asynccontextmanager
 async def process(
-    services: Sequence[Service], database_uri: str, home: Path, **environ: str
+    services: Sequence[Service], database_uri: str, home: Path, *, migrated: bool = True, **environ: str
 ) -> AsyncIterator[ProcessSettings]:
     """These services, migrated and served, while inside; the settings say where."""
     keys = home / "keys"
@@ -49,7 +49,8 @@ async def process(
         **environ,
     }
     configured = settings.read(ProcessSettings, variables)
-    await _migrate(database_uri, services)
+    if migrated:
+        await _migrate(database_uri, services)
     with public, internal:
         async with serving(services, configured, variables, Listeners([public], [internal]), root=home):
             yield configured

@@ -1,0 +1,91 @@
+"""`runnerly up`: the whole of Runnerly on one machine, with one command and nothing to set up.
+
+All services in this process; beside it, as children that die with it, the database (unless `MONGODB_URI` names one) and
+the sandbox. Whatever falls is started again; whatever was answered was on disk before it was answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+import click
+import msgspec
+import uvloop
+
+from services.chassis import settings
+from services.chassis.mongo import Mongo
+from services.chassis.run import Listeners, bind, run_until_stopped
+from services.chassis.settings import ProcessSettings
+from services.command import street
+from services.command.backup import back_up_before_upgrade
+from services.command.children import Child
+from services.command.database import database
+from services.command.keys import bootstrap
+from services.command.migrate import bring_about
+from services.command.serve import ROOT
+
+SANDBOX_STARTS_WITHIN_S = 20.0
+TRYING_OUT = (
+    "The database is SecantusDB, which is beta: good for trying Runnerly out, not yet for data you can't lose.\n"
+    "Set MONGODB_URI to a MongoDB replica set to use that; `runnerly backup` and `restore` move everything over."
+)
+
+
+@click.command()
+def up() -> None:
+    """Run everything on this machine until Ctrl-C."""
+    process = settings.read(ProcessSettings, os.environ)
+    log_file = process.log_file or process.home / "log" / "runnerly.log"
+    listeners = Listeners(public=bind(process.port, process.host), internal=bind(process.internal_port, "127.0.0.1"))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_up(msgspec.structs.replace(process, log_file=log_file), listeners))
+
+
+async def _up(process: ProcessSettings, listeners: Listeners) -> None:
+    async with AsyncExitStack() as stack:
+        if not process.mongodb_uri:
+            click.echo(TRYING_OUT)
+        process = await stack.enter_async_context(database(process, share=False))
+        await _prepare(process)
+        environ = {
+            "SMTP_URL": f"smtp://127.0.0.1:{process.sandbox_smtp_port}",
+            **os.environ,
+            "MONGODB_URI": process.mongodb_uri,
+        }
+        if not process.production:
+            sandbox = _sandbox(process, environ)
+            await sandbox.start()
+            stack.push_async_callback(sandbox.stop)
+            await sandbox.answers(process.sandbox_port, within_s=SANDBOX_STARTS_WITHIN_S)
+        await run_until_stopped(
+            street.street(), process, environ, listeners, root=ROOT, on_ready=lambda: _say_ready(process)
+        )
+
+
+def _sandbox(process: ProcessSettings, environ: Mapping[str, str]) -> Child:
+    own = {**environ, "RUNNERLY_PORT": str(process.sandbox_port), "RUNNERLY_PUBLIC_URL": "", "RUNNERLY_LOG_FILE": ""}
+    command = [sys.executable, "-m", "services", "serve", street.SANDBOX]
+    return Child("sandbox", command, environ=own, log=process.home / "log" / "sandbox.log")
+
+
+async def _prepare(process: ProcessSettings) -> None:
+    """Keys, then the shape of every database; before an upgrade changes anything, a backup."""
+    mongo = Mongo(process.mongodb_uri)
+    try:
+        await bootstrap(process, mongo, street.NAMES)
+        await back_up_before_upgrade(process, mongo, street.street())
+        await bring_about(mongo, street.street())
+    finally:
+        mongo.close()
+
+
+def _say_ready(process: ProcessSettings) -> None:
+    click.echo(f"Logs are in {process.log_file}")
+    if not process.production:
+        click.echo(f"Mail for everybody arrives at http://127.0.0.1:{process.sandbox_port}/mailbox")
+    click.echo(f"Runnerly is ready at {process.url}")
+    sys.stdout.flush()
