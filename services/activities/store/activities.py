@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +32,7 @@ from services.chassis.mongo import Database, Document, DuplicateKeyError, Object
 from services.chassis.problems import Conflict, NotFound, Stale
 
 ATTEMPTS = 3
+_INSTANT = timedelta(milliseconds=1)
 _TWIN_FIELDS = {"started_at": 1, "distance_m": 1, "elapsed_s": 1, "source.sha256": 1, "session": 1}
 
 
@@ -96,10 +97,7 @@ class ActivityStore:
 
     async def read(self, owner: str, activity_id: str) -> Activity:
         """One activity. Raises `NotFound`."""
-        document = await self._activities.find_one({"_id": activity_id, "owner": owner}, ACTIVITY_FIELDS)
-        if document is None:
-            raise NotFound
-        return activity_of(document)
+        return activity_of(await self._document(owner, activity_id, ACTIVITY_FIELDS))
 
     async def correct(
         self, owner: str, activity_id: str, corrected: Callable[[Activity], Activity], expected: int | None
@@ -117,9 +115,7 @@ class ActivityStore:
             after = msgspec.structs.replace(after, version=before.version + 1)
             await self._guard(session, owner)
             changes = {name: value for name, value in document_of(after, None).items() if name != "_id"}
-            await self._activities.update_one(
-                {"_id": activity_id, "owner": owner, "version": before.version}, {"$set": changes}, session=session
-            )
+            await self._activities.update_one({"_id": activity_id}, {"$set": changes}, session=session)
             await self._roll_up(session, owner, removed=[before], added=[after])
             await self._outbox.add(session, events.changed(after))
             return after
@@ -134,10 +130,11 @@ class ActivityStore:
             activity = await self._current(session, owner, activity_id, expected)
             await self._guard(session, owner)
             removed: Document | None = await self._activities.find_one_and_delete(
-                {"_id": activity_id, "owner": owner}, {"original": 1}, session=session
+                {"_id": activity_id}, {"original": 1}, session=session
             )
-            await self._streams.delete_one({"_id": activity_id, "owner": owner}, session=session)
+            await self._streams.delete_one({"_id": activity_id}, session=session)
             await self._roll_up(session, owner, removed=[activity])
+            await self._owners.update_one({"_id": owner}, {"$inc": {"activities": -1}}, session=session)
             if removed and "original" in removed:
                 await self._originals.let_go(session, owner, removed["original"])
             await self._outbox.add(session, events.deleted(activity))
@@ -162,9 +159,8 @@ class ActivityStore:
 
     async def original(self, owner: str, activity_id: str) -> tuple[Activity, bytes]:
         """An activity, and the very bytes it was read from. Raises `NotFound`."""
-        fields = {**ACTIVITY_FIELDS, "original": 1}
-        document = await self._activities.find_one({"_id": activity_id, "owner": owner}, fields)
-        if document is None or "original" not in document:
+        document = await self._document(owner, activity_id, {**ACTIVITY_FIELDS, "original": 1})
+        if "original" not in document:
             raise NotFound
         place = document.pop("original")
         return activity_of(document), await self._originals.read(place)
@@ -175,11 +171,20 @@ class ActivityStore:
         async def body(session: Session) -> None:
             await self._guard(session, owner)
             fields = dict.fromkeys(Counted.__struct_fields__, 1)
-            found = self._activities.find({"owner": owner}, fields, session=session)
-            totals = change(added=[msgspec.convert(document, Counted) async for document in found])
+            found = await self._activities.find({"owner": owner}, {**fields, "started_at": 1}, session=session).to_list(
+                None
+            )
+            totals = change(added=[msgspec.convert(document, Counted) for document in found])
             await self._roll_ups.delete_many({"owner": owner}, session=session)
             if totals:
                 await self._roll_ups.insert_many(roll_up_documents(owner, totals), session=session)
+            starts = [document["started_at"] for document in found]
+            extent = {
+                "activities": len(found),
+                "oldest": min(starts, default=None),
+                "newest": max(starts, default=None),
+            }
+            await self._owners.update_one({"_id": owner}, {"$set": extent}, session=session)
 
         async with self._turns.of(owner):
             await self._database.transact(body)
@@ -194,17 +199,27 @@ class ActivityStore:
 
     async def _part(self, owner: str, activity_id: str, fields: dict[str, int]) -> Document | None:
         """Fields of an activity's streams; None where it has none. Raises `NotFound` where there is no activity."""
-        found: Document | None = await self._streams.find_one({"_id": activity_id, "owner": owner}, fields)
-        if found is None and await self._activities.find_one({"_id": activity_id, "owner": owner}, {"_id": 1}) is None:
+        found: Document | None = await self._streams.find_one({"_id": activity_id}, {**fields, "owner": 1})
+        if found is None:
+            await self._document(owner, activity_id, {"owner": 1})
+        elif found["owner"] != owner:
             raise NotFound
         return found
 
-    async def _current(self, session: Session, owner: str, activity_id: str, expected: int | None) -> Activity:
-        where = {"_id": activity_id, "owner": owner}
-        document = await self._activities.find_one(where, ACTIVITY_FIELDS, session=session)
-        if document is None:
+    async def _document(
+        self, owner: str, activity_id: str, fields: Mapping[str, int], session: Session | None = None
+    ) -> Document:
+        """A runner's activity. Raises `NotFound` where it is not there, or not the runner's.
+
+        It is found by its id alone, and whose it is is looked at here: not every server finds the id first.
+        """
+        document: Document | None = await self._activities.find_one({"_id": activity_id}, fields, session=session)
+        if document is None or document["owner"] != owner:
             raise NotFound
-        activity = activity_of(document)
+        return document
+
+    async def _current(self, session: Session, owner: str, activity_id: str, expected: int | None) -> Activity:
+        activity = activity_of(await self._document(owner, activity_id, ACTIVITY_FIELDS, session))
         if expected not in {None, activity.version}:
             raise Stale
         return activity
@@ -219,7 +234,8 @@ class ActivityStore:
     async def _twins(self, owner: str, new: Sequence[NewActivity], session: Session | None = None) -> dict[str, str]:
         """Which of these the runner has already: the id it has, by the id of the new one."""
         starts = [one.activity.started_at for one in new]
-        within = {"$gte": min(starts) - START_WITHIN, "$lte": max(starts) + START_WITHIN}
+        # strict, for the reason that `finding.Listing` tells
+        within = {"$gt": min(starts) - START_WITHIN - _INSTANT, "$lt": max(starts) + START_WITHIN + _INSTANT}
         found = self._activities.find({"owner": owner, "started_at": within}, _TWIN_FIELDS, session=session)
         known = await found.to_list(None)
         twins = {}
@@ -238,7 +254,9 @@ class ActivityStore:
             await self._streams.insert_many(streams, session=session)
         if original is not None:
             await self._originals.claim(session, original)
-        await self._roll_up(session, owner, added=[one.activity for one in fresh])
+        added = [one.activity for one in fresh]
+        await self._roll_up(session, owner, added=added)
+        await self._owners.update_one({"_id": owner}, _extended(added), session=session)
 
     async def _roll_up(
         self, session: Session, owner: str, removed: Sequence[Activity] = (), added: Sequence[Activity] = ()
@@ -246,6 +264,12 @@ class ActivityStore:
         changes = change(map(counted, removed), map(counted, added))
         if changes:
             await self._roll_ups.bulk_write(roll_up_updates(owner, changes), ordered=False, session=session)
+
+
+def _extended(added: Sequence[Activity]) -> Document:
+    """The update of a runner's document that says how much there is, and between which starts."""
+    starts = [activity.started_at for activity in added]
+    return {"$inc": {"activities": len(added)}, "$min": {"oldest": min(starts)}, "$max": {"newest": max(starts)}}
 
 
 def counted(activity: Activity) -> Counted:

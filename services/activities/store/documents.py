@@ -28,6 +28,21 @@ class Breakdowns(Struct, frozen=True):
     best_efforts: tuple[Effort, ...] = ()
 
 
+class Extent(Struct, frozen=True):
+    """How much a runner has, and between which starts it lies; activities that are gone may have made it too wide."""
+
+    activities: int
+    oldest: datetime
+    newest: datetime
+
+
+def extent_of(document: Document | None) -> Extent | None:
+    """The extent in a runner's document; None where the runner has nothing."""
+    if not document or document.get("activities", 0) < 1:
+        return None
+    return msgspec.convert(document, Extent)
+
+
 def document_of(activity: Activity, original: ObjectId | None) -> Document:
     """An activity as it is kept, with the place of its file."""
     document: Document = msgspec.to_builtins(activity, builtin_types=(datetime,))

@@ -1,24 +1,33 @@
-"""Finding activities and statistics: what lists and sums are made of."""
+"""Finding activities and statistics: what lists and sums are made of.
+
+Queries are bounded on both sides by what an index is ordered by, and have no `$or`: not every server that speaks
+MongoDB's protocol reads an index backwards, or stops at a limit, so we ask for little more than is shown. A list by
+start goes through the runner's years in windows as wide as the runner is busy.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 import msgspec
 
 from services.activities.domain.activity import Activity
 from services.activities.domain.listing import Order, Position, Wanted
-from services.activities.domain.roll_ups import Amounts, Period, on_our_calendar, stretches
+from services.activities.domain.roll_ups import Amounts, Period, Stretch, on_our_calendar, stretches
 from services.activities.domain.sports import Sport
-from services.activities.store.documents import ACTIVITY_FIELDS, activity_of, day_range, roll_up_of
-from services.activities.store.shape import ACTIVITIES, ROLL_UPS
+from services.activities.store.documents import ACTIVITY_FIELDS, Extent, activity_of, day_range, extent_of, roll_up_of
+from services.activities.store.shape import ACTIVITIES, OWNERS, ROLL_UPS
 from services.chassis.mongo import ASCENDING, DESCENDING, Database, Document
 
 # The clocks of the earth are at most so far ahead of UTC, and behind it.
 _AHEAD, _BEHIND = timedelta(hours=14), timedelta(hours=12)
+_BY_START = "started_at"
+_INSTANT = timedelta(milliseconds=1)
+_SPARE, _WIDER = 2, 4
 
 
 class Finder:
@@ -27,75 +36,147 @@ class Finder:
     def __init__(self, database: Database) -> None:
         self._activities = database.collection(ACTIVITIES)
         self._roll_ups = database.collection(ROLL_UPS)
+        self._owners = database.collection(OWNERS)
 
     async def page(
         self, owner: str, wanted: Wanted, order: Order, after: Position | None, limit: int
     ) -> tuple[list[Activity], Position | None]:
         """The activities after a position, at most so many, and the position of the last where there are more."""
-        first, last = on_our_calendar(wanted.first, wanted.last)
-        wanted = msgspec.structs.replace(wanted, first=first, last=last)
-        field, direction = order.removeprefix("-"), DESCENDING if order.startswith("-") else ASCENDING
-        conditions = [{"owner": owner}, *_conditions(wanted)]
-        if after is not None:
-            conditions.append(_beyond(field, direction, after))
-        found = self._activities.find({"$and": conditions}, ACTIVITY_FIELDS)
-        documents = await found.sort([(field, direction), ("_id", direction)]).limit(limit + 1).to_list(limit + 1)
-        activities = [activity_of(document) for document in documents[:limit]]
-        if len(documents) <= limit:
+        listing = Listing.of(owner, wanted, order, after)
+        found = await self._find(listing.tied(), listing, limit + 1) if after else []
+        if len(found) <= limit:
+            found += await self._beyond(listing, limit + 1 - len(found))
+        activities = [activity_of(document) for document in found[:limit]]
+        if len(found) <= limit:
             return activities, None
-        end = activities[-1]
-        return activities, Position(getattr(end, field), end.id)
+        return activities, Position(getattr(activities[-1], listing.field), activities[-1].id)
+
+    async def _beyond(self, listing: Listing, limit: int) -> list[Document]:
+        """Those with a value beyond the position's: at once, or by start from window to window until it is enough."""
+        if listing.field != _BY_START or listing.wanted.words:
+            return await self._find(listing.beyond(), listing, limit)
+        extent = extent_of(await self._owners.find_one({"_id": listing.owner}))
+        found: list[Document] = []
+        for window in listing.windows(extent, limit) if extent else ():
+            # where there are dates, those at the ends of the range may be of the day before or after
+            some = await self._find(window, listing, 0 if listing.has_dates else limit - len(found))
+            found += [document for document in some if listing.has(document)]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def _find(self, where: Document, listing: Listing, limit: int) -> list[Document]:
+        """In the order of the list; all of them where the limit is 0."""
+        found = self._activities.find(where, ACTIVITY_FIELDS)
+        order = [(listing.field, listing.direction), ("_id", listing.direction)]
+        return await found.sort(order).limit(limit).to_list(None)
 
     async def totals(
         self, owner: str, by: Period, first: date | None, last: date | None, sport: Sport | None
     ) -> Mapping[date, Amounts]:
         """What was done in each period, by its first day, in order: exactly of the days from first to last."""
-        first, last = on_our_calendar(first, last)
-        parts = [
-            {"period": part.period, **_starting(day_range(part.first, part.last))}
-            for part in stretches(by, first, last)
-        ]
-        if not parts:
-            return {}
-        where: Document = {"owner": owner, "$or": parts} if len(parts) > 1 else {"owner": owner, **parts[0]}
-        if sport is not None:
-            where["sport"] = sport
+        parts = stretches(by, *on_our_calendar(first, last))
         totals: dict[date, Amounts] = {}
-        async for document in self._roll_ups.find(where, {"_id": 0, "owner": 0}):
-            bucket, amounts = roll_up_of(document)
-            start = bucket.within(by)
-            totals[start] = totals.get(start, Amounts()) + amounts
+        for documents in await asyncio.gather(*(self._roll_ups_of(owner, part) for part in parts)):
+            for bucket, amounts in map(roll_up_of, documents):
+                if sport in {None, bucket.sport}:
+                    start = bucket.within(by)
+                    totals[start] = totals.get(start, Amounts()) + amounts
         return {start: totals[start] for start in sorted(totals) if totals[start].activities}
 
-
-def _conditions(wanted: Wanted) -> list[Document]:
-    conditions: list[Document] = []
-    if days := day_range(wanted.first, wanted.last):
-        # the dates decide; the moments around them are what the index is ordered by
-        conditions += [{"local_date": days}, {"started_at": _moments(wanted)}]
-    if wanted.sport is not None:
-        conditions.append({"sport": wanted.sport})
-    if wanted.words:
-        conditions.append({"title": {"$regex": re.escape(wanted.words), "$options": "i"}})
-    return conditions
+    async def _roll_ups_of(self, owner: str, part: Stretch) -> list[Document]:
+        where: Document = {"owner": owner, "period": part.period}
+        if days := day_range(part.first, part.last):
+            where["start"] = days
+        return await self._roll_ups.find(where, {"_id": 0, "owner": 0}).to_list(None)
 
 
-def _moments(wanted: Wanted) -> Document:
-    moments = {}
-    if wanted.first is not None:
-        moments["$gte"] = datetime.combine(wanted.first, time(), UTC) - _AHEAD
-    if wanted.last is not None:
-        moments["$lt"] = datetime.combine(wanted.last, time(), UTC) + timedelta(days=1) + _BEHIND
-    return moments
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One list of one runner from one position on, as the queries that find it. All bounds are strict.
 
+    SecantusDB 0.7.0b3 leaves out documents on a bound that is included, where the index goes on behind the bounded field.
+    """
 
-def _starting(days: dict[str, Any]) -> Document:
-    return {"start": days} if days else {}
+    owner: str
+    wanted: Wanted
+    field: str
+    direction: int
+    after: Position | None
 
+    @classmethod
+    def of(cls, owner: str, wanted: Wanted, order: Order, after: Position | None) -> Listing:
+        """The list in this order."""
+        first, last = on_our_calendar(wanted.first, wanted.last)
+        direction = DESCENDING if order.startswith("-") else ASCENDING
+        return cls(
+            owner, msgspec.structs.replace(wanted, first=first, last=last), order.removeprefix("-"), direction, after
+        )
 
-def _beyond(field: str, direction: int, after: Position) -> Document:
-    further, up_to = ("$lt", "$lte") if direction == DESCENDING else ("$gt", "$gte")
-    return {
-        field: {up_to: after.value},
-        "$or": [{field: {further: after.value}}, {field: after.value, "_id": {further: after.id}}],
-    }
+    @property
+    def has_dates(self) -> bool:
+        """Whether it is bounded by local dates."""
+        return self.wanted.first is not None or self.wanted.last is not None
+
+    def tied(self) -> Document:
+        """Those with the very value of the position, and an id beyond its."""
+        if self.after is None:
+            raise ValueError("nothing is tied with no position")
+        return {**self._matching(), self.field: self.after.value, "_id": {self._further: self.after.id}}
+
+    def beyond(self) -> Document:
+        """Those with a value beyond the position's."""
+        if self.after is None:
+            return self._matching()
+        return {**self._matching(), self.field: {self._further: self.after.value}}
+
+    def windows(self, extent: Extent, limit: int) -> Iterator[Document]:
+        """The same by start, as spans of time in the order of the list, each wider than the one before.
+
+        The first holds twice as many activities as are needed, where the runner is as busy as on average. Dates are left
+        to `has`.
+        """
+        since, until = self._span(extent)
+        width = until - since
+        if extent.activities > limit * _SPARE:
+            width = max((extent.newest - extent.oldest) / extent.activities * limit * _SPARE, timedelta(days=1))
+        where = self._matching(days=False)
+        while since < until:
+            edge = max(until - width, since) if self.direction == DESCENDING else min(since + width, until)
+            low, high = (edge, until) if self.direction == DESCENDING else (since, edge)
+            yield {**where, _BY_START: {"$gt": low, "$lt": high + _INSTANT}}
+            since, until = (since, edge) if self.direction == DESCENDING else (edge, until)
+            width *= _WIDER
+
+    def has(self, document: Document) -> bool:
+        """Whether an activity is of the wanted local dates."""
+        day, first, last = document["local_date"], self.wanted.first, self.wanted.last
+        return (first is None or day >= first.isoformat()) and (last is None or day <= last.isoformat())
+
+    def _span(self, extent: Extent) -> tuple[datetime, datetime]:
+        """After when, and until when, everything wanted began."""
+        since, until = extent.oldest - _INSTANT, extent.newest
+        if self.wanted.first is not None:
+            since = max(since, datetime.combine(self.wanted.first, time(), UTC) - _AHEAD)
+        if self.wanted.last is not None:
+            until = min(until, datetime.combine(self.wanted.last, time(), UTC) + timedelta(days=1) + _BEHIND)
+        if self.after is not None and isinstance(self.after.value, datetime):
+            if self.direction == DESCENDING:
+                until = min(until, self.after.value - _INSTANT)
+            else:
+                since = max(since, self.after.value)
+        return since, until
+
+    @property
+    def _further(self) -> str:
+        return "$lt" if self.direction == DESCENDING else "$gt"
+
+    def _matching(self, *, days: bool = True) -> Document:
+        where: Document = {"owner": self.owner}
+        if self.wanted.sport is not None:
+            where["sport"] = self.wanted.sport
+        if days and (of_days := day_range(self.wanted.first, self.wanted.last)):
+            where["local_date"] = of_days
+        if self.wanted.words:
+            where["title"] = {"$regex": re.escape(self.wanted.words), "$options": "i"}
+        return where
