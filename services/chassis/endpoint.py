@@ -419,9 +419,11 @@ class Endpoint(RequestHandler, Generic[Uses]):
         await self.flush()
 
     def _set_session_cookie(self, name: str, value: str, max_age_s: int | None) -> None:
-        self.set_cookie(
-            name, value, max_age=max_age_s, path="/", httponly=True, secure=self.serving.sessions.secure, samesite="Lax"
-        )
+        secure = self.serving.sessions.secure
+        if max_age_s == 0:  # Tornado leaves out a Max-Age of zero, which would keep the cookie
+            self.clear_cookie(name, path="/", httponly=True, secure=secure, samesite="Lax")
+            return
+        self.set_cookie(name, value, max_age=max_age_s, path="/", httponly=True, secure=secure, samesite="Lax")
 
     # -- Tornado's own hooks
 
