@@ -14,6 +14,8 @@ from services.chassis.mongo import Mongo
 from services.chassis.service import Service
 from services.chassis.settings import ProcessSettings
 from services.command import street
+from services.command.archives.restoring import check_complete
+from services.command.database import database
 
 
 @click.command()
@@ -25,15 +27,17 @@ def migrate(names: tuple[str, ...]) -> None:
     """
     process = settings.read(ProcessSettings, os.environ)
     services = [street.service(name) for name in names or street.NAMES]
-    asyncio.run(_migrate(process.mongodb_uri, services))
+    asyncio.run(_migrate(process, services))
 
 
-async def _migrate(uri: str, services: Sequence[Service]) -> None:
-    mongo = Mongo(uri)
-    try:
-        await bring_about(mongo, services, say=click.echo)
-    finally:
-        mongo.close()
+async def _migrate(process: ProcessSettings, services: Sequence[Service]) -> None:
+    async with database(process) as there:
+        mongo = Mongo(there.mongodb_uri)
+        try:
+            await check_complete(mongo)
+            await bring_about(mongo, services, say=click.echo)
+        finally:
+            mongo.close()
 
 
 async def bring_about(mongo: Mongo, services: Sequence[Service], *, say: object = None) -> None:

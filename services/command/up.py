@@ -21,6 +21,7 @@ from services.chassis.mongo import Mongo
 from services.chassis.run import Listeners, bind, run_until_stopped
 from services.chassis.settings import ProcessSettings
 from services.command import street
+from services.command.archives.restoring import check_complete
 from services.command.backup import back_up_before_upgrade
 from services.command.children import Child
 from services.command.database import database
@@ -76,8 +77,9 @@ async def _prepare(process: ProcessSettings) -> None:
     """Keys, then the shape of every database; before an upgrade changes anything, a backup."""
     mongo = Mongo(process.mongodb_uri)
     try:
-        await bootstrap(process, mongo, street.NAMES)
+        await check_complete(mongo)
         await back_up_before_upgrade(process, mongo, street.street())
+        await bootstrap(process, mongo, street.NAMES)
         await bring_about(mongo, street.street())
     finally:
         mongo.close()

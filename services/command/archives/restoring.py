@@ -12,6 +12,7 @@ from typing import IO
 
 from services.chassis import mongo_raw
 from services.chassis.mongo import Mongo, within_deadline
+from services.chassis.settings import WrongSetting
 from services.command.archives.format import BadArchive, Manifest, members, sync_folder, verify
 from services.command.archives.taking import PREFIX, UNFINISHED, databases
 
@@ -20,7 +21,7 @@ class NotEmpty(Exception):
     """There is something where the archive is to be put; the message says what. Nothing was changed."""
 
 
-class Incomplete(Exception):
+class Incomplete(WrongSetting):
     """The database holds a part of an archive: a restore did not end well."""
 
 

@@ -32,8 +32,17 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names += packages_by_name(node)
             for top in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - OURS:
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", top
+
+
+def packages_by_name(node: ast.AST) -> list[str]:
+    """The package whose files are asked for: `importlib.resources.files("package")`."""
+    match node:
+        case ast.Call(func=ast.Name(id="files"), args=[ast.Constant(value=str(name))]):
+            return [name]
+    return []
 
 
 @pytest.mark.parametrize(
