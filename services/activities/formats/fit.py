@@ -129,6 +129,8 @@ def _series(records: list[Message]) -> dict[str, Floats]:
                 column = np.where(np.isnan(column), _column(records, field), column)
         if not np.isnan(column).all():
             series[name] = column * _SEMICIRCLE_DEGREES if name in ("lat", "lon") else column
+    if "cadence" in series:
+        series["cadence"] = series["cadence"] + np.nan_to_num(_column(records, "fractional_cadence"))
     if "distance" not in series and any("compressed_speed_distance" in record for record in records):
         series |= _uncompressed(records)
     return series

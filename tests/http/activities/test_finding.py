@@ -48,12 +48,12 @@ def spread(kind: str, choice: random.Random) -> list[datetime]:
     whole_seconds = datetime(2020, 1, 1, tzinfo=UTC)
     match kind:
         case "even":
-            return [whole_seconds + timedelta(hours=31 * n) for n in range(250)]
+            return [whole_seconds + timedelta(hours=31 * n) for n in range(150)]
         case "a season, then years of nothing":
-            early = [whole_seconds + timedelta(hours=5 * n) for n in range(200)]
+            early = [whole_seconds + timedelta(hours=5 * n) for n in range(120)]
             return [*early, *(whole_seconds + timedelta(days=1800 + n) for n in range(5))]
         case "at the same moments":
-            return [whole_seconds + timedelta(hours=choice.randint(0, 40)) for _ in range(150)]
+            return [whole_seconds + timedelta(hours=choice.randint(0, 40)) for _ in range(100)]
         case _:
             return [whole_seconds + timedelta(days=n) for n in range(3)]
 
@@ -118,9 +118,9 @@ async def test_all_pages_together_are_the_whole_list(database: Database, kind: s
     ]
     for wanted in filters:
         for order in ORDERS:
-            for limit in (30, 100):
-                found = await listed(finder, wanted, order, limit)
-                assert found == expected(activities, wanted, order), (wanted, order, limit)
+            limit = choice.choice((11, 30, 100))
+            found = await listed(finder, wanted, order, limit)
+            assert found == expected(activities, wanted, order), (wanted, order, limit)
 
 
 async def test_a_page_asks_for_little_more_than_it_shows(database: Database) -> None:
