@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,18 @@ class Assets(StaticFileHandler):
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Content-Type-Options", "nosniff")
 
+    def set_default_headers(self) -> None:
+        """Name no library."""
+        self.set_header("Server", "Runnerly")
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ARG002, RUF100 - Tornado's own shape
-        """Tell that there is no such file."""
-        self.set_header("Content-Type", problems.MEDIA_TYPE)
-        self.finish(msgspec.json.encode(problems.as_document(problems.NotFound(), self.request.path)))
+        """Tell that files are only read, or that there is no such file: also where its name leads elsewhere."""
+        only_read = status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        problem = problems.MethodNotAllowed(headers={"Allow": "HEAD, GET"}) if only_read else problems.NotFound()
+        self.set_status(int(problems.status_of(type(problem))))
+        for name, value in {**problems.headers_of(problem), "Content-Type": problems.MEDIA_TYPE}.items():
+            self.set_header(name, value)
+        self.finish(msgspec.json.encode(problems.as_document(problem, self.request.path)))
 
 
 class ServiceApplication(Application):

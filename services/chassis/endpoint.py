@@ -89,6 +89,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
         self._held: Reservation | None = None
         self._work: asyncio.Task[None] | None = None
         self._overtime = False
+        self._begun = False
         self._media = JSON
 
     @property
@@ -137,9 +138,20 @@ class Endpoint(RequestHandler, Generic[Uses]):
 
     def prepare(self) -> Awaitable[None] | None:
         """Find the operation, carry on the trace, see who asks. What is wrong is remembered, not raised: the body comes yet."""
-        self._began = time.perf_counter()
         method = self.request.method or ""
         plan = self._plan = self.operations.get("GET" if method == "HEAD" else method)
+        self._begin(plan)
+        if plan is None:
+            self._refusal = MethodNotAllowed(headers={"Allow": self._allowed()})
+            return None
+        self._expect_body(plan)
+        if plan.scope is None:
+            return None
+        return self._authenticate(plan.scope)
+
+    def _begin(self, plan: Operation | None) -> None:
+        """Start the clock, carry on the trace, and be counted among the requests in flight."""
+        self._began = time.perf_counter()
         headers = self.request.headers
         timeout_s = plan.timeout_s if plan else 1.0
         if (budget := headers.get("X-Request-Timeout-Ms")) is not None and budget.isdigit():
@@ -153,13 +165,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
         context.enter(self._context)
         self.deadline = self._context.deadline
         self.serving.requests.began(self)
-        if plan is None:
-            self._refusal = MethodNotAllowed(headers={"Allow": self._allowed()})
-            return None
-        self._expect_body(plan)
-        if plan.scope is None:
-            return None
-        return self._authenticate(plan.scope)
+        self._begun = True
 
     def _expect_body(self, plan: Operation) -> None:
         if self.request.method in {"GET", "HEAD"}:
@@ -449,8 +455,16 @@ class Endpoint(RequestHandler, Generic[Uses]):
         return None
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Tell of what Tornado itself refuses (a verb, a path it can't decode) as a problem too."""
-        self._send_problem(self._refusal or (Malformed() if status_code == HTTPStatus.BAD_REQUEST else Problem()))
+        """Tell of what Tornado itself refuses (a verb, a path it can't decode), at times before `prepare`, as a problem too."""
+        if not self._begun:
+            self._begin(None)
+        self._send_problem(self._refusal or self._refused_by_tornado(status_code))
+
+    def _refused_by_tornado(self, status_code: int) -> Problem:
+        headers = {"Connection": "close"}  # what it will do, having answered before the body was read
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return MethodNotAllowed(headers={"Allow": self._allowed(), **headers})
+        return Malformed(headers=headers) if status_code == HTTPStatus.BAD_REQUEST else Problem(headers=headers)
 
     def log_exception(self, *args: Any) -> None:
         """Nothing more: `_answer` has logged what needs a look."""

@@ -330,7 +330,7 @@ class TestVerbs:
             assert answer.headers["Allow"] == "HEAD, GET, POST, OPTIONS"
 
     async def test_another_verb_is_not_allowed(self, here: Running) -> None:
-        for method in ("DELETE", "PUT", "PATCH"):
+        for method in ("DELETE", "PUT", "PATCH", "TRACE", "PROPFIND", "FINISH"):
             async with here.client.request(method, f"{here.url}/shoes", headers=ANN) as answer:
                 await problem(answer, 405, "method-not-allowed")
                 assert answer.headers["Allow"] == "HEAD, GET, POST, OPTIONS"
