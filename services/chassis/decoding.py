@@ -41,9 +41,19 @@ def decode_arguments(arguments: Mapping[str, Sequence[bytes]], type_: type[T], *
         except UnicodeDecodeError:
             raise Invalid.field(name, "This is not valid UTF-8") from None
     try:
-        return msgspec.convert(values, type_, strict=False)
+        decoded = msgspec.convert(values, type_, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(error, where=where) from None
+    if "null" in map(str.lower, values.values()):
+        _refuse_null(values, decoded)
+    return decoded
+
+
+def _refuse_null(values: Mapping[str, str], decoded: Any) -> None:
+    """Raise `Invalid` where msgspec, being lax about texts, took the word for nothing at all."""
+    for field in msgspec.structs.fields(decoded):
+        if field.encode_name in values and getattr(decoded, field.name) is None:
+            raise Invalid.field(field.encode_name, "Give this parameter a value, or leave it out")
 
 
 def invalid(error: msgspec.ValidationError, *, where: str) -> Invalid:

@@ -32,16 +32,23 @@ def documents() -> dict[str, bytes]:
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True)
 @click.option("--check", is_flag=True, help="Write nothing; fail where a document is stale.")
 def openapi(folder: Path, check: bool) -> None:
-    """Write the OpenAPI 3.1 document of every service."""
+    """Write the OpenAPI 3.1 document of every service; a document whose service is gone goes too."""
+    wanted = documents()
+    stale = sorted(name for name, document in wanted.items() if _content(folder / name) != document)
+    left_over = sorted(path.name for path in folder.glob("*.json") if path.name not in wanted)
+    if check:
+        if stale or left_over:
+            click.echo(f"Stale: {', '.join([*stale, *left_over])}. Run `runnerly openapi`.", err=True)
+            sys.exit(1)
+        click.echo(f"{len(wanted)} documents, all fresh")
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    stale = []
-    for name, document in documents().items():
-        path = folder / name
-        if not path.exists() or path.read_bytes() != document:
-            stale.append(name)
-            if not check:
-                path.write_bytes(document)
-    if check and stale:
-        click.echo(f"Stale: {', '.join(stale)}. Run `runnerly openapi`.", err=True)
-        sys.exit(1)
-    click.echo(f"{len(documents())} documents, {len(stale)} changed")
+    for name in stale:
+        (folder / name).write_bytes(wanted[name])
+    for name in left_over:
+        (folder / name).unlink()
+    click.echo(f"{len(wanted)} documents, {len(stale)} changed, {len(left_over)} removed")
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None

@@ -6,7 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import aiohttp
@@ -38,6 +38,7 @@ class Shoe(Struct, frozen=True):
 
 class ShoeQuery(PageQuery, frozen=True, forbid_unknown_fields=True):
     heavy: bool = False
+    since: date | None = None
 
 
 @dataclass
@@ -356,6 +357,7 @@ class TestVerbs:
             ("limit=0", "limit"),
             ("limit=101", "limit"),
             ("heavy=1&heavy=0", "heavy"),
+            ("since=null", "since"),
         ):
             async with here.client.get(f"{here.url}/shoes?{query}", headers=ANN) as answer:
                 document = await problem(answer, 422, "invalid")
