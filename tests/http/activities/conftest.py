@@ -1,4 +1,4 @@
-"""One service for all tests of this room: each signs in people of its own."""
+"""One service for all tests of this room, on a database server that nobody else clears: each signs in people of its own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from tests.support.runners import Runner, Track, track
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def shared_track(
-    database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Track]:
-    async with track(database_server, tmp_path_factory.mktemp("track")) as made:
+async def shared_track(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Track]:
+    home = tmp_path_factory.mktemp("track")
+    server = DatabaseServer(tmp_path_factory.mktemp("database-of-track"))
+    server.start()
+    async with track(server, home) as made:
         yield made
+    server.kill()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
