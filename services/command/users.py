@@ -60,7 +60,7 @@ async def _create_admin(uri: str, address: Address, profile: Profile, *, from_st
     mongo = Mongo(uri)
     try:
         database = mongo.database(SERVICE.database)
-        accounts = Accounts(database, Outbox(database))
+        accounts = Accounts(database, Outbox(database, hold_s=0))  # who serves relays it, at once
         return await make_admin(accounts, address, profile, lambda: _password(from_stdin=from_stdin))
     finally:
         mongo.close()

@@ -28,7 +28,7 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     """Wire the mailer."""
     kept_for = timedelta(days=settings.mail_kept_days)
     messages = Store(chassis.database, kept_for=kept_for)
-    sender = _sender(settings)
+    sender = _sender(settings, chassis.process)
     smtp = SmtpClient(read_url(_smtp_url(settings, chassis.process)), our_name=sender.address.domain)
     send_message = SendMessage(
         store=messages,
@@ -54,7 +54,7 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     return Built(
         uses=UseCases(queue_message, ReadMessage(messages)),
         checks={"smtp": smtp.check},
-        jobs=(dispatcher.run,),
+        jobs=(dispatcher.run, dispatcher.measure),
         people=MailOfPeople(messages),
     )
 
@@ -65,7 +65,9 @@ def _smtp_url(settings: Settings, process: ProcessSettings) -> str:
     return settings.smtp_url or f"smtp://127.0.0.1:{process.sandbox_smtp_port}"
 
 
-def _sender(settings: Settings) -> Sender:
+def _sender(settings: Settings, process: ProcessSettings) -> Sender:
+    if settings.mail_from == Settings().mail_from and process.production:
+        raise WrongSetting("Set RUNNERLY_MAIL_FROM to the e-mail address that our mail is from")
     try:
         return Sender(settings.mail_from_name, parse_address(settings.mail_from))
     except Invalid:

@@ -20,6 +20,7 @@ from services.mailer.store import Claim, Store
 LEASE = timedelta(seconds=120)
 LOOK_EVERY_S = 1.0
 LAST_MOMENT_S = 5.0
+MEASURE_EVERY_S = 15.0
 OUTCOMES = {State.SENT: "sent", State.QUEUED: "deferred", State.FAILED: "failed", State.SUPPRESSED: "suppressed"}
 
 
@@ -57,6 +58,14 @@ class Dispatcher:
         finally:
             if self._sending:
                 await asyncio.wait(self._sending, timeout=LAST_MOMENT_S)
+
+    async def measure(self) -> None:
+        """Measure how long the oldest message has waited, until cancelled."""
+        while True:
+            since = await self._store.waiting_since()
+            waited_s = (self._clock() - since).total_seconds() if since else 0.0
+            self._metrics.gauge("mail.waiting", waited_s)
+            await asyncio.sleep(MEASURE_EVERY_S)
 
     async def _next(self) -> Claim:
         while True:

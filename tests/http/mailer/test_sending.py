@@ -177,6 +177,7 @@ async def test_the_dispatcher_sends_several_at_once_as_soon_as_it_is_woken(offic
         office.store, office.sender(), at_once=3, clock=lambda: office.now, metrics=metrics, log=logs.logger()
     )
     running = asyncio.create_task(dispatcher.run())
+    measuring = asyncio.create_task(dispatcher.measure())
     for number in range(5):
         await office.order(f"kim{number}@runnerly.test")
     dispatcher.wake()
@@ -186,12 +187,14 @@ async def test_the_dispatcher_sends_several_at_once_as_soon_as_it_is_woken(offic
     office.server.hold.set()
     await eventually(lambda: len(office.server.taken) == 5)
     running.cancel()
-    await asyncio.wait([running])
+    measuring.cancel()
+    await asyncio.wait([running, measuring])
 
     assert sorted(to for to, _ in office.server.taken) == [f"kim{number}@runnerly.test" for number in range(5)]
     assert [sample.labels for sample in metrics.named("mail.delivery")] == 5 * [
         {"template": "activate", "outcome": "sent"}
     ]
+    assert [sample.value for sample in metrics.named("mail.waiting")] == [0.0]
     assert logs.events.count("mail.sent") == 5
     assert TOKEN not in str(logs.records)
     assert "kim0" not in str(logs.records)

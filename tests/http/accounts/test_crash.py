@@ -1,0 +1,80 @@
+"""`kill -9` after an answer: what was answered 202 is an account, and its mail goes out."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from services.chassis.bus import mongo as bus
+from services.chassis.mongo import Mongo
+from services.chassis.settings import ProcessSettings
+from services.command.keys import bootstrap
+from tests.support.database import DatabaseServer
+from tests.support.mail import mail_server
+from tests.support.processes import Child, accepts, free_port
+from tests.support.street import NAMES, PASSWORD, SERVICES, forget
+from tests.support.waiting import eventually
+
+
+class Process:
+    """Accounts, tokendealer and mailer in a process that can be killed."""
+
+    def __init__(self, database_uri: str, home: Path, smtp_url: str) -> None:
+        self.port, self._internal_port = free_port(), free_port()
+        self._home = home
+        self._environ = {
+            "RUNNERLY_HOME": str(home),
+            "RUNNERLY_PORT": str(self.port),
+            "RUNNERLY_INTERNAL_PORT": str(self._internal_port),
+            "MONGODB_URI": database_uri,
+            "SMTP_URL": smtp_url,
+        }
+        self._child: Child | None = None
+
+    async def start(self) -> None:
+        command = (sys.executable, "-m", "services", "serve", *NAMES)
+        child = self._child = Child(command, log=self._home / "log", env=self._environ)
+        await eventually(lambda: not child.alive or accepts(self.port), within_s=40)
+        assert child.alive, child.log.read_text()
+
+    def kill(self) -> None:
+        assert self._child
+        self._child.kill()
+
+    async def register(self, email: str) -> int:
+        body = {"email": email, "password": PASSWORD, "name": "Kim"}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"http://127.0.0.1:{self.port}/api/v1/accounts", json=body) as answer,
+        ):
+            return answer.status
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.05, 0.3])
+async def test_what_was_answered_goes_out_after_a_kill(
+    database_server: DatabaseServer, tmp_path: Path, after_s: float
+) -> None:
+    mongo = Mongo(database_server.uri)
+    await forget(mongo, [*(service.database for service in SERVICES), bus.DATABASE])
+    await bootstrap(ProcessSettings(home=tmp_path), mongo, NAMES)
+    await mongo.database(bus.DATABASE).apply(bus.COLLECTIONS)
+    for service in SERVICES:
+        await mongo.database(service.database).apply(service.all_collections, service.migrations)
+    async with mail_server() as mail:
+        process = Process(database_server.uri, tmp_path, mail.url)
+        await process.start()
+        emails = [f"kim{number}@runnerly.test" for number in range(4)]
+        assert await asyncio.gather(*(process.register(email) for email in emails)) == [202] * 4
+        await asyncio.sleep(after_s)
+        process.kill()
+
+        await process.start()
+        await eventually(lambda: {to for to, _ in mail.taken} == set(emails), within_s=150)
+        process.kill()
+    ids = {(to, message["Message-ID"]) for to, message in mail.taken}
+    assert len(ids) == 4, "a second copy of a mail has the Message-ID of the first"
+    mongo.close()
