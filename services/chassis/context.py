@@ -12,6 +12,7 @@ import time
 from contextvars import ContextVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
 NO_TRACE, NO_SPAN = "0" * 32, "0" * 16
@@ -44,6 +45,13 @@ def current() -> RequestContext | None:
 def enter(context: RequestContext) -> None:
     """Make this the context of the running task and of what it starts."""
     _current.set(context)
+
+
+def about(sub: str) -> None:
+    """From here on the running task is about this person: logs name them (by a keyed hash), events may."""
+    context = _current.get()
+    if context is not None:
+        _current.set(replace(context, sub=sub))
 
 
 def begin(

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+from services.chassis import context
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
+from services.chassis.mongo import DatabaseError
 from services.mailer.domain.messages import Message, State
 from services.mailer.store import Claim, Store
 
-LEASE = timedelta(seconds=120)
+LEASE = timedelta(seconds=15)  # renewed while we send: for so long a killed sender delays its mails
+RENEW_EVERY_S = 4.0
+JOB_S = 600.0
 LOOK_EVERY_S = 1.0
 LAST_MOMENT_S = 5.0
 MEASURE_EVERY_S = 15.0
@@ -84,14 +89,26 @@ class Dispatcher:
             return None
 
     async def _handle(self, claim: Claim) -> None:
+        """Send one, in the trace of the request that ordered it."""
+        trace = f"00-{claim.message.trace_id}-{secrets.token_hex(8)}-01"
+        context.enter(context.begin(trace, timeout_s=JOB_S, service="mailer", sub=claim.message.sub))
         began = time.perf_counter()
+        renewing = asyncio.create_task(self._renew(claim))
         try:
             message = await self._send(claim)
         except Exception as failure:  # noqa: BLE001 - its lease runs out, then it is tried again
             self._log.error("mail.broken", mail_id=claim.message.id, template=claim.message.template, exc_info=failure)
             return
+        finally:
+            renewing.cancel()
         if message is not None:
             self._report(message, (time.perf_counter() - began) * 1000)
+
+    async def _renew(self, claim: Claim) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            with contextlib.suppress(DatabaseError):  # the next time, or the lease runs out
+                await self._store.renew(claim, self._clock() + LEASE)
 
     def _report(self, message: Message, elapsed_ms: float) -> None:
         outcome = OUTCOMES[message.state]

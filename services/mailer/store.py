@@ -93,6 +93,12 @@ class Store:
         )
         return Claim(_message(found), mark) if found else None
 
+    async def renew(self, claim: Claim, until: datetime) -> None:
+        """Hold a claimed message for longer, where it is still ours."""
+        await self._messages.update_one(
+            {"_id": claim.message.id, "claim": claim.mark, "due_at": {"$exists": True}}, {"$set": {"due_at": until}}
+        )
+
     async def settle(self, claim: Claim, message: Message) -> bool:
         """Write what became of a claimed message; False where the claim was lost to another sender."""
         document = _document(message)

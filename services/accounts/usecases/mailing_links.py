@@ -10,7 +10,7 @@ from services.accounts.domain.accounts import Account
 from services.accounts.domain.attempts import Limits
 from services.accounts.domain.links import Claimed, Link, Purpose, hash_secret, new_secret
 from services.accounts.events import mail
-from services.accounts.store.attempts import Attempts, Taken
+from services.accounts.store.attempts import Attempts
 from services.chassis.bus.event import Job
 
 
@@ -26,8 +26,7 @@ class MailingLinks:
     async def may_mail(self, email_key: str, now: datetime) -> bool:
         """Whether this address may get one more mail that a stranger can ask for."""
         name = self.hash_name(f"mail:{email_key}")
-        answer = await self.attempts.take(name, self.limits.mails, self.limits.mail_window, now)
-        return answer.taken is Taken.YES
+        return (await self.attempts.count(name, self.limits.mail_window, now)).number <= self.limits.mails
 
     def activation(self, account: Account, now: datetime, claimed: Claimed | None = None) -> tuple[Link, Job]:
         """A link that confirms the account's address, and the mail that carries it."""

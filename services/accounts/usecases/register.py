@@ -20,6 +20,7 @@ from services.accounts.domain.passwords import check_password
 from services.accounts.hashing import Hashing
 from services.accounts.store.accounts import Accounts, EmailTaken
 from services.accounts.usecases.mailing_links import MailingLinks
+from services.chassis import context
 from services.chassis.addresses import Address, parse_address
 from services.chassis.bus.event import Message
 from services.chassis.idempotency import Once
@@ -64,6 +65,7 @@ class Register:
         link, mail = self.mailing.activation(account, now)
         told: list[Message] = [events.registered(account), events.profile_changed(account), mail]
         await self.accounts.add(account, address.key, link, told, once)
+        context.about(account.id)
         self.metrics.incr("accounts.registered")
         self.log.info("account.registered")
 

@@ -1,13 +1,12 @@
 """Sign in: recognise somebody by e-mail and password, and have the tokendealer begin a session.
 
-Whether the address has an account shows neither in the answer nor in the time it takes. Who is wrong too often has to
-wait, by account and by address; both counters are taken from before the password is looked at, so that a burst of
-guesses gets no more of them than a row of guesses does.
+Whether the address has an account shows neither in the answer nor in the time it takes. Who was wrong too often has to
+wait, by account and by address. That is looked at before the password, and again after it: of a hundred guesses at once
+no more are answered than of a hundred in a row, and a right one among them opens nothing once the others were too many.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,13 +18,11 @@ from services.accounts.domain.attempts import Limits, TooManyAttempts, network_o
 from services.accounts.domain.sessions import Tokens
 from services.accounts.hashing import Hashing
 from services.accounts.store.accounts import Accounts
-from services.accounts.store.attempts import Attempts, Taken
+from services.accounts.store.attempts import Attempts, Count
 from services.chassis import context
 from services.chassis.addresses import parse_address
 from services.chassis.logs import Logger
 from services.chassis.problems import Unauthenticated
-
-BUSY_WAIT_S, BUSY_LOOK_S = 5.0, 0.05
 
 
 class InvalidCredentials(Unauthenticated):
@@ -51,7 +48,7 @@ class Issuer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """One of the counters that a sign-in takes from."""
+    """One of the counters of failed sign-ins."""
 
     name: str
     limit: int
@@ -72,60 +69,57 @@ class SignIn:
 
     async def __call__(self, email: str, password: str, *, client_ip: str, label: str) -> Tokens:
         """The tokens of a new session; `label` is how its owner will know it again."""
-        email_key = parse_address(email).key
-        account_counter = Counter(self.hash_name(f"account:{email_key}"), self.limits.account)
-        address_counter = Counter(self.hash_name(f"address:{network_of(client_ip)}"), self.limits.address)
-        await self._take(address_counter, client_ip)
         try:
-            await self._take(account_counter, client_ip)
-        except TooManyAttempts:
-            await self.attempts.fail(address_counter.name)
+            account = await self._recognise(parse_address(email).key, password, network_of(client_ip))
+            scopes = self._scopes_of(account)
+        except (InvalidCredentials, NotActivated, TooManyAttempts) as refusal:
+            self.log.warning("session.refused", reason=refusal.kind, client_ip=client_ip)
             raise
-        account = await self._recognise(email_key, password, (account_counter, address_counter))
-        if account is None:
-            self.log.warning("session.refused", reason="invalid-credentials", client_ip=client_ip)
-            raise InvalidCredentials
-        scopes = scopes_of(account, self.clock())
-        if scopes is None:
-            self.log.warning("session.refused", reason="not-activated", client_ip=client_ip)
-            raise NotActivated
+        context.about(account.id)
         tokens = await self.issuer.issue(account.id, scopes, label)
         self.log.info("session.opened")
         return tokens
 
-    async def _recognise(self, email_key: str, password: str, counters: tuple[Counter, Counter]) -> Account | None:
-        of_account, of_address = counters
-        try:
-            account = await self.accounts.by_email(email_key)
-            matches = await self.hashing.matches(account.password if account else None, password)
-        except BaseException:
-            await self._give_back(counters)
-            raise
+    async def _recognise(self, email_key: str, password: str, network: str) -> Account:
+        of_account = Counter(self.hash_name(f"account:{email_key}"), self.limits.account)
+        of_network = Counter(self.hash_name(f"address:{network}"), self.limits.address)
+        counters = (of_account, of_network)
+        await self._check(counters)
+        account = await self.accounts.by_email(email_key)
+        matches = await self.hashing.matches(account.password if account else None, password)
         if account is None or not matches:
-            await asyncio.gather(*(self.attempts.fail(counter.name) for counter in counters))
-            return None
-        await asyncio.gather(self.attempts.succeed(of_account.name), self.attempts.give_back(of_address.name))
+            await self._fail(counters)
+            raise InvalidCredentials
+        await self._check(counters)
+        await self.attempts.forget(of_account.name)
         await self._renew_hash(account, password)
         return account
 
-    async def _take(self, counter: Counter, client_ip: str) -> None:
-        """Take an attempt; where all that are left are being made just now, wait for what becomes of them."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + context.remaining_s(BUSY_WAIT_S)
-        while True:
-            now = self.clock()
-            answer = await self.attempts.take(counter.name, counter.limit, self.limits.window, now)
-            if answer.taken is Taken.YES:
-                return
-            if answer.taken is Taken.NO or loop.time() > until:
-                self.log.warning("session.refused", reason="too-many-attempts", client_ip=client_ip)
-                wait_s = (answer.ends_at - now).total_seconds() if answer.taken is Taken.NO else 1
-                raise TooManyAttempts(retry_after_s=max(1, math.ceil(wait_s)))
-            await asyncio.sleep(BUSY_LOOK_S)
+    def _scopes_of(self, account: Account) -> tuple[str, ...]:
+        scopes = scopes_of(account, self.clock())
+        if scopes is None:
+            raise NotActivated
+        return scopes
 
-    async def _give_back(self, counters: Sequence[Counter]) -> None:
-        """Nothing was learned of the password: it is no failure."""
-        await asyncio.shield(asyncio.gather(*(self.attempts.give_back(counter.name) for counter in counters)))
+    async def _check(self, counters: Sequence[Counter]) -> None:
+        """Raise `TooManyAttempts` where all of a counter's failures are used up."""
+        for counter in counters:
+            count = await self.attempts.read(counter.name, self.clock())
+            if count is not None and count.number >= counter.limit:
+                raise self._wait_for(count)
+
+    async def _fail(self, counters: Sequence[Counter]) -> None:
+        """Count a failure; raise `TooManyAttempts` where it is one too many to be answered."""
+        counts = [
+            (counter, await self.attempts.count(counter.name, self.limits.window, self.clock())) for counter in counters
+        ]
+        for counter, count in counts:
+            if count.number > counter.limit:
+                raise self._wait_for(count)
+
+    def _wait_for(self, count: Count) -> TooManyAttempts:
+        wait_s = (count.ends_at - self.clock()).total_seconds()
+        return TooManyAttempts(retry_after_s=max(1, math.ceil(wait_s)))
 
     async def _renew_hash(self, account: Account, password: str) -> None:
         if self.hashing.is_outdated(account.password):

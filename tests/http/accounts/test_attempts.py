@@ -1,4 +1,4 @@
-"""Counters of attempts on a real database: no burst gets more than the limit, and success forgets."""
+"""Counters on a real database: each thing counted has a number of its own, and windows end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.accounts.store.attempts import COLLECTIONS, Attempts, Taken
+from services.accounts.store.attempts import COLLECTIONS, Attempts, Count
 from services.chassis.mongo import Database
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -20,51 +20,31 @@ async def attempts(database: Database) -> Attempts:
     return Attempts(database)
 
 
-async def taken(attempts: Attempts, times: int, now: datetime = NOW) -> list[Taken]:
-    answers = await asyncio.gather(*(attempts.take("kim", 10, WINDOW, now) for _ in range(times)))
-    return [answer.taken for answer in answers]
+async def test_of_many_at_once_each_has_a_number_of_its_own(attempts: Attempts) -> None:
+    counts = await asyncio.gather(*(attempts.count("kim", WINDOW, NOW) for _ in range(40)))
+
+    assert sorted(count.number for count in counts) == list(range(1, 41))
+    assert await attempts.read("kim", NOW) == Count(40, NOW + WINDOW)
 
 
-async def test_a_burst_gets_no_more_than_the_limit(attempts: Attempts) -> None:
-    assert (await taken(attempts, 40)).count(Taken.YES) == 10
+async def test_a_window_ends_when_it_was_said_to_and_a_new_one_begins(attempts: Attempts) -> None:
+    await attempts.count("kim", WINDOW, NOW)
+    late = NOW + timedelta(minutes=14, seconds=59)
+
+    assert await attempts.count("kim", WINDOW, late) == Count(2, NOW + WINDOW)
+    assert await attempts.read("kim", NOW + WINDOW) is None
+    assert await attempts.count("kim", WINDOW, NOW + WINDOW) == Count(1, NOW + 2 * WINDOW)
 
 
-async def test_attempts_that_are_being_made_are_no_failures_yet(attempts: Attempts) -> None:
-    await taken(attempts, 10)
+async def test_what_is_forgotten_begins_anew(attempts: Attempts) -> None:
+    await attempts.count("kim", WINDOW, NOW)
+    await attempts.forget("kim")
+    await attempts.forget("lou")
 
-    assert await taken(attempts, 1) == [Taken.BUSY]
-    for _ in range(10):
-        await attempts.fail("kim")
-    assert await taken(attempts, 1) == [Taken.NO]
-
-
-async def test_success_gives_back_and_forgets_the_failures_before_it(attempts: Attempts) -> None:
-    await taken(attempts, 10)
-    for _ in range(9):
-        await attempts.fail("kim")
-    await attempts.succeed("kim")
-
-    assert (await taken(attempts, 11)).count(Taken.YES) == 10
-
-
-async def test_what_was_no_attempt_is_given_back(attempts: Attempts) -> None:
-    await taken(attempts, 10)
-    await attempts.give_back("kim")
-
-    assert (await taken(attempts, 2)).count(Taken.YES) == 1
-
-
-async def test_the_window_ends_and_says_when(attempts: Attempts) -> None:
-    await taken(attempts, 10)
-    for _ in range(10):
-        await attempts.fail("kim")
-    later = NOW + timedelta(minutes=14, seconds=59)
-
-    assert (await attempts.take("kim", 10, WINDOW, later)).ends_at == NOW + WINDOW
-    assert (await taken(attempts, 11, NOW + WINDOW)).count(Taken.YES) == 10
+    assert await attempts.read("kim", NOW) is None
 
 
 async def test_counters_do_not_know_of_each_other(attempts: Attempts) -> None:
-    await taken(attempts, 10)
+    await attempts.count("kim", WINDOW, NOW)
 
-    assert (await attempts.take("lou", 10, WINDOW, NOW)).taken is Taken.YES
+    assert (await attempts.count("lou", WINDOW, NOW)).number == 1

@@ -73,7 +73,7 @@ async def test_what_was_answered_goes_out_after_a_kill(
         process.kill()
 
         await process.start()
-        await eventually(lambda: {to for to, _ in mail.taken} == set(emails), within_s=150)
+        await eventually(lambda: {to for to, _ in mail.taken} == set(emails), within_s=75)
         process.kill()
     ids = {(to, message["Message-ID"]) for to, message in mail.taken}
     assert len(ids) == 4, "a second copy of a mail has the Message-ID of the first"

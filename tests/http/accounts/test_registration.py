@@ -122,6 +122,7 @@ async def test_nobody_can_flood_a_mailbox_through_us(town: Street) -> None:
     await town.register("lou@runnerly.test")
     await town.secrets_mailed_to("lou@runnerly.test")
 
+    await eventually(lambda: len(town.mails_to("kim@runnerly.test")) >= 5)
     assert len(town.mails_to("kim@runnerly.test")) == 5
 
 
@@ -171,7 +172,6 @@ async def test_nothing_secret_is_kept_in_the_clear(town: Street) -> None:
     await town.register()
     [secret] = await town.secrets_mailed_to("kim@runnerly.test")
 
-    await eventually(lambda: True)
     for name in await town.mongo.database_names():
         if not name.startswith("runnerly_"):
             continue

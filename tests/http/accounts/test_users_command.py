@@ -47,7 +47,7 @@ async def test_an_active_account_becomes_admin_and_keeps_its_password_and_sessio
         latest["token"] = renewed["refresh_token"]
         return "admin" in renewed["scope"].split()
 
-    await eventually_is(True, may_administrate)
+    await eventually_is(True, may_administrate, within_s=60)
 
 
 async def test_who_registered_the_address_before_its_owner_gets_nothing(town: Street) -> None:

@@ -78,6 +78,22 @@ async def test_a_sender_that_was_killed_only_delays_its_message_and_can_t_write_
     assert found.state is State.SENT
 
 
+async def test_a_claim_can_be_held_for_longer_while_it_is_ours(store: Store) -> None:
+    await store.add(message(), unkeyed())
+    ours = await store.claim(NOW, LEASE)
+    assert ours
+    await store.renew(ours, NOW + 2 * LEASE)
+    assert await store.claim(NOW + LEASE, LEASE) is None
+
+    theirs = await store.claim(NOW + 2 * LEASE, LEASE)
+    await store.renew(ours, NOW + 9 * LEASE)
+    assert theirs
+    await store.settle(theirs, finished(theirs.message, State.SENT, NOW))
+    await store.renew(theirs, NOW)
+
+    assert await store.claim(NOW + 10 * LEASE, LEASE) is None
+
+
 async def test_what_is_done_is_purged_of_address_and_words(store: Store, database: Database) -> None:
     await store.add(message(), unkeyed())
     claim = await store.claim(NOW, LEASE)
