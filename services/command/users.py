@@ -26,7 +26,8 @@ from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import unkeyed
 from services.chassis.mongo import Mongo
 from services.chassis.problems import Invalid
-from services.chassis.settings import ProcessSettings, WrongSetting
+from services.chassis.settings import ProcessSettings
+from services.command.database import database
 
 ADMIN_ROLES = (Role.RUNNER, Role.ADMIN)
 
@@ -46,24 +47,23 @@ def create_admin(email: str, name: str, password_stdin: bool) -> None:
     The password is asked for, or read from standard input; that of an account that is there stays as it is.
     """
     process = settings.read(ProcessSettings, os.environ)
-    if not process.mongodb_uri:
-        raise WrongSetting("Set MONGODB_URI to the database of the Runnerly that is meant")
     try:
         address = parse_address(email)
         profile = check_profile(Profile(name), datetime.now(UTC).date())
-        click.echo(asyncio.run(_create_admin(process.mongodb_uri, address, profile, from_stdin=password_stdin)))
+        click.echo(asyncio.run(_create_admin(process, address, profile, from_stdin=password_stdin)))
     except Invalid as wrong:
         raise click.ClickException(wrong.detail) from wrong
 
 
-async def _create_admin(uri: str, address: Address, profile: Profile, *, from_stdin: bool) -> str:
-    mongo = Mongo(uri)
-    try:
-        database = mongo.database(SERVICE.database)
-        accounts = Accounts(database, Outbox(database, hold_s=0))  # who serves relays it, at once
-        return await make_admin(accounts, address, profile, lambda: _password(from_stdin=from_stdin))
-    finally:
-        mongo.close()
+async def _create_admin(process: ProcessSettings, address: Address, profile: Profile, *, from_stdin: bool) -> str:
+    async with database(process) as there:
+        mongo = Mongo(there.mongodb_uri)
+        try:
+            own = mongo.database(SERVICE.database)
+            accounts = Accounts(own, Outbox(own, hold_s=0))  # who serves relays it, at once
+            return await make_admin(accounts, address, profile, lambda: _password(from_stdin=from_stdin))
+        finally:
+            mongo.close()
 
 
 async def make_admin(accounts: Accounts, address: Address, profile: Profile, ask: Callable[[], str]) -> str:
