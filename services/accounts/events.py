@@ -7,6 +7,7 @@ mails themselves.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from services.chassis.bus.event import Event, Job
 from services.chassis.bus.service_bus import ServiceBus
 
 MAIL_QUEUE = "mailer.send"
-SettleSessions = Callable[[str, bool], Awaitable[None]]
+SettleSessions = Callable[[str, datetime, bool], Awaitable[None]]
 REGISTERED, ACTIVATED, ROLES_CHANGED = "account.registered", "account.activated", "account.roles_changed"
 PROFILE_CHANGED = "profile.changed"
 
@@ -60,6 +61,6 @@ async def listen(bus: ServiceBus, settle_sessions: SettleSessions) -> None:
     """Hear what changes what somebody may do: the tokendealer is told of it until it has understood."""
 
     async def settle(event: Event) -> None:
-        await settle_sessions(event.key, event.data.get("password_replaced", False))
+        await settle_sessions(event.key, event.occurred_at, event.data.get("password_replaced", False))
 
     await bus.subscribe([ACTIVATED, ROLES_CHANGED], settle, name="sessions")

@@ -25,7 +25,7 @@ FALLBACK = "en"
 COMMON = "common"
 TEMPLATE_ROOM = files("services.mailer") / "templates"
 NOTICE = "notice"  # some sentences around one link: the form that all mails have so far
-PAGES = {"activate": "activate", "password-reset": "reset-password", "already-registered": "sign-in"}
+PAGES = {"activate": "activate", "password-reset": "reset-password", "already-registered": ""}
 
 Words = dict[str, dict[str, str]]
 

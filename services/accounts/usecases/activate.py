@@ -33,9 +33,9 @@ class Activate:
 
 
 def activated(account: Account, link: Link, now: datetime) -> Account:
-    """The account with its address confirmed, and with what whoever holds the link had typed."""
+    """The account with its address confirmed, and with what whoever holds the link had typed; once confirmed, it stays."""
     confirmed = replace(account, activated_at=account.activated_at or now, version=account.version + 1)
-    if link.claimed is None:
+    if link.claimed is None or account.activated:
         return confirmed
     return replace(confirmed, password=link.claimed.password, profile=link.claimed.profile)
 

@@ -1,11 +1,12 @@
-"""After an activation or a change of roles: what a session of before it may do, or that it ends.
+"""After what changes an account: what its sessions of before may do, or that they end.
 
-A session of the trial day may do all that its owner may, from its next refresh. Where the activation replaced the
-password, whoever signed in before it is somebody else, and all of their sessions end.
+A session of the trial day may do all that its owner may, from its next refresh. Where the password was replaced, whoever
+signed in with the one before may be somebody else: what was begun before that ends, and what was begun since stays.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from datetime import datetime
 from services.accounts.clients.tokendealer import Tokendealer
 from services.accounts.domain.accounts import scopes_of
 from services.accounts.store.accounts import Accounts
+from services.chassis.problems import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,18 @@ class SettleSessions:
     tokendealer: Tokendealer
     clock: Callable[[], datetime]
 
-    async def __call__(self, sub: str, password_replaced: bool) -> None:
+    async def __call__(self, sub: str, changed_at: datetime, password_replaced: bool) -> None:
         """Do it; safe to repeat."""
         if password_replaced:
-            await self.tokendealer.end_all(sub)
+            for family in await self.tokendealer.families(sub):
+                if family.created_at < changed_at:
+                    await self._end(sub, family.id)
             return
         account = await self.accounts.find(sub)
         scopes = scopes_of(account, self.clock()) if account else None
         if scopes:
             await self.tokendealer.allow(sub, scopes)
+
+    async def _end(self, sub: str, family: str) -> None:
+        with contextlib.suppress(NotFound):  # it has ended by itself
+            await self.tokendealer.end(sub, family)

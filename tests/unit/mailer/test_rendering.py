@@ -60,7 +60,7 @@ def test_the_link_opens_the_page_that_takes_the_token() -> None:
 
     assert link("activate") == f"http://127.0.0.1:8080/activate?token={TOKEN}"
     assert link("password-reset") == f"http://127.0.0.1:8080/reset-password?token={TOKEN}"
-    assert link("already-registered") == "http://127.0.0.1:8080/sign-in"
+    assert link("already-registered") == "http://127.0.0.1:8080/"
 
 
 def test_all_locales_say_the_same_things() -> None:
