@@ -4,8 +4,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 PYTHON_HERE := .venv/bin/python
-# Where the kernel can tell a program that its parent died (Linux), a killed make takes Runnerly with it.
-WITH_PARENT := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM)
 
 .PHONY: help
 help: ## Print this menu
@@ -16,13 +14,13 @@ help: ## Print this menu
 .PHONY: run
 run: ## Set everything up and start Runnerly; Ctrl-C stops it
 	@scripts/environment.sh run
-	@exec $(WITH_PARENT) $(PYTHON_HERE) -m services up
+	@exec scripts/foreground.sh $(PYTHON_HERE) -m services up
 
 .PHONY: up
 up: ## The same under Circus, every service in processes of its own, behind nginx with Lua
 	@scripts/environment.sh run
 	@scripts/install-parts.sh 'nginx with Lua'
-	@exec $(WITH_PARENT) $(PYTHON_HERE) -m deploy.circus up
+	@exec scripts/foreground.sh $(PYTHON_HERE) -m deploy.circus up
 
 .PHONY: reload
 reload: ## New workers for old in a running `make up`, losing no request
