@@ -30,6 +30,12 @@ reload: ## New workers for old in a running `make up`, losing no request
 down: ## Stop a running `make up`
 	@exec $(PYTHON_HERE) -m deploy.circus down
 
+.PHONY: backup
+backup: ## Write everything into one file under var/backups, while it runs or not
+	@scripts/environment.sh run
+	@mkdir -p -m 700 "$${RUNNERLY_HOME:-var}/backups"
+	@exec $(PYTHON_HERE) -m services backup "$${RUNNERLY_HOME:-var}/backups/runnerly-$$(date -u +%Y%m%dT%H%M%SZ).tar.zst"
+
 ##@ Change it
 
 .PHONY: develop
@@ -57,12 +63,17 @@ format: develop ## Format the code and fix what can be fixed
 bench: develop ## What the chassis costs, as a ratio to bare Tornado (needs wrk)
 	@scripts/install-parts.sh wrk
 	@exec $(PYTHON_HERE) -m tests.bench.chassis_cost
+
 .PHONY: load
 load: develop ## Send runners for a minute to a Runnerly that runs here; fails when anything failed
 	@how="--users $${RUNNERLY_LOAD_USERS:-20} --spawn-rate 1 --run-time $${RUNNERLY_LOAD_TIME:-1m}"; \
 	if [ -n "$${RUNNERLY_LOAD_SHAPE:-}" ]; then how=; fi; \
 	exec $(PYTHON_HERE) -m locust -f loadtests/locustfile.py --headless --only-summary $$how \
 		--host "$${RUNNERLY_PUBLIC_URL:-http://127.0.0.1:$${RUNNERLY_PORT:-8080}}"
+
+.PHONY: openapi
+openapi: develop ## Write the OpenAPI documents that are committed
+	@exec $(PYTHON_HERE) -m services openapi
 
 .PHONY: docs
 docs: develop ## Build the book into docs/_build/html

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import click
-from msgspec import Struct
 
 from services.chassis.catalogue import LogCatalogue, MetricCatalogue
 from services.chassis.settings import describe
@@ -32,7 +30,7 @@ def write(folder: Path) -> None:
 
 def settings() -> Iterator[str]:
     """Every setting, of every process and of each service."""
-    for group, type_ in _there(groups()):
+    for group, type_ in groups():
         described = list(describe(type_))
         if not described:
             continue
@@ -49,19 +47,13 @@ def settings() -> Iterator[str]:
             yield f"| `{setting.variable}` | {default} | {cell(setting.description)}{secret} |"
 
 
-def _there(groups: Iterator[tuple[str, type[Struct]]]) -> Iterator[tuple[str, type[Struct]]]:
-    with suppress(ModuleNotFoundError):
-        yield from groups
-
-
 def commands() -> Iterator[str]:
     """Every command of `runnerly`."""
     context = click.Context(runnerly)
     yield from ("| command | does |", "| --- | --- |")
     for name in runnerly.list_commands(context):
-        with suppress(ModuleNotFoundError):
-            if command := runnerly.get_command(context, name):
-                yield f"| `runnerly {name}` | {cell(command.get_short_help_str(200))} |"
+        if command := runnerly.get_command(context, name):
+            yield f"| `runnerly {name}` | {cell(command.get_short_help_str(200))} |"
 
 
 def events() -> Iterator[str]:
