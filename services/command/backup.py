@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -14,7 +15,9 @@ from typing import NoReturn
 import click
 
 from services.chassis import settings
+from services.chassis.catalogue import LogCatalogue
 from services.chassis.health import program_version
+from services.chassis.logs import Logger, configure_logging
 from services.chassis.mongo import DatabaseError, Mongo
 from services.chassis.service import Service
 from services.chassis.settings import ProcessSettings
@@ -38,9 +41,13 @@ def backup(file: Path, quiet: bool) -> None:
     that RUNNERLY_KEK_FILE has elsewhere is not in it: keep that one too. Exit codes: 5 no database, 6 no file or disk.
     """
     process = settings.read(ProcessSettings, os.environ)
+    began = time.monotonic()
     with _told_in_a_sentence(file):
         manifest = asyncio.run(_backup(process, file, quiet=quiet))
-    click.echo(f"{file}: {_told(manifest)}, {file.stat().st_size:,} bytes")
+    size = file.stat().st_size
+    with _log(process) as log:
+        log.info("backup.written", documents=manifest.documents, bytes=size, ms=_ms_since(began))
+    click.echo(f"{file}: {_told(manifest)}, {size:,} bytes")
 
 
 @click.command()
@@ -54,8 +61,11 @@ def restore(file: Path, replace: bool, quiet: bool) -> None:
     --replace. Exit codes: 3 a damaged archive, 4 something is there already, 5 no database, 6 no file or disk.
     """
     process = settings.read(ProcessSettings, os.environ)
+    began = time.monotonic()
     with _told_in_a_sentence(file):
         manifest = asyncio.run(_restore(process, file, replace=replace, quiet=quiet))
+    with _log(process) as log:
+        log.info("backup.restored", documents=manifest.documents, ms=_ms_since(began))
     click.echo(f"Restored {_told(manifest)}, as they were at {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
     if manifest.version != version():
         click.echo(f"It was made by Runnerly {manifest.version}, and this is {version()}: run `runnerly migrate` next")
@@ -153,6 +163,28 @@ def _told_in_a_sentence(file: Path) -> Iterator[None]:
         _fail(f"No backup was made: {error}", NO_FILE)
     except OSError as error:
         _fail(f"{error.filename or file}: {error.strerror or error}", NO_FILE)
+
+
+@contextmanager
+def _log(process: ProcessSettings) -> Iterator[Logger]:
+    """Graylog's ear, where there is one: an alert there says when no backup came. People read standard output."""
+    logs = configure_logging(
+        service="backup",
+        environment=process.environment,
+        level=process.log_level,
+        gelf_url=process.gelf_url or None,
+        person_key=b"",  # nobody is named
+        catalogue=LogCatalogue.read(process.monitoring),
+        stdout=None,
+    )
+    try:
+        yield logs.get_logger("backup")
+    finally:
+        logs.close()
+
+
+def _ms_since(began: float) -> float:
+    return round(1000 * (time.monotonic() - began), 1)
 
 
 def _fail(words: str, code: int) -> NoReturn:

@@ -14,6 +14,7 @@ from services.chassis.settings import ProcessSettings, WrongSetting
 from services.command.backup import back_up_before_upgrade
 from services.command.database import database
 from tests.support.database import DatabaseServer
+from tests.support.gelf import UdpReceiver
 
 ROOT = Path(__file__).parents[3]
 
@@ -75,9 +76,12 @@ async def test_from_the_embedded_database_to_another(
         mongo = Mongo(running.mongodb_uri)
         await mongo.database("runnerly_activities").collection("activities").insert_one({"_id": "a1", "km": 10})
         mongo.close()
-        made = runnerly(process, "backup", archive)
-        assert (made.returncode, made.stderr) == (0, made.stderr)
+        with UdpReceiver() as graylog:
+            made = runnerly(process, "backup", archive, GELF_URL=graylog.url)
+            assert made.returncode == 0, made.stderr
+            (told,) = graylog.wait_for(1)
         assert "1 documents in 1 collections" in made.stdout
+        assert (told["_event"], told["_documents"]) == ("backup.written", 1)
         assert runnerly(process, "restore", archive).returncode == 78  # it runs
     assert runnerly(process, "backup", archive).returncode == 6  # the file is there
     assert runnerly(process, "restore", archive).returncode == 4  # so is the data
