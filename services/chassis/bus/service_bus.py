@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -21,6 +22,8 @@ M = TypeVar("M", Event, Job)
 A = TypeVar("A")
 R = TypeVar("R")
 
+MEASURE_S, BEHIND_S = 10.0, 60.0
+
 
 class ServiceBus:
     """One service's side of the bus. The transport is the process's: several services may share it.
@@ -35,6 +38,8 @@ class ServiceBus:
     ) -> None:
         self._service = service
         self._transport = transport
+        self._log = log
+        self._metrics = metrics
         self.outbox = Outbox(database)
         self.inbox = Inbox(database)
         self.relay = Relay(self.outbox, transport, log=log, metrics=metrics)
@@ -47,6 +52,16 @@ class ServiceBus:
         """Hand on what the last requests added, then end. Call it before the transport's `stop`."""
         await self.relay.stop()
         await self.relay.drain(within_s)
+
+    async def measure(self) -> None:
+        """Tell, for ever, how much waits: a relay that stands still, or a broker that is away, shows here first."""
+        while True:
+            backlog = await self.outbox.backlog()
+            self._metrics.gauge("outbox.depth", backlog.depth, service=self._service)
+            self._metrics.gauge("outbox.age", backlog.age_s, service=self._service)
+            if backlog.age_s > BEHIND_S:
+                self._log.warning("outbox.behind", depth=backlog.depth, age_s=round(backlog.age_s))
+            await asyncio.sleep(MEASURE_S)
 
     async def check(self) -> None:
         """For the heartbeat: raises `BusUnavailable` when the transport does not answer."""
