@@ -108,7 +108,8 @@ class EventLog:
                     after = document["number"]
                     yield Event(document["data"], id=str(after))
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):
+                        await news.wait()
         finally:
             self._waiting[stream].discard(news)
             if not self._waiting[stream]:

@@ -192,7 +192,6 @@ async def _mount(stack: AsyncExitStack, service: Service, shared: Shared) -> Mou
     if service.needs_database:
         await chassis.live.start()
         bus.start()
-        _keep_running(stack, bus.measure, log)
     for job in built.jobs:
         _keep_running(stack, job, log)
     checks: dict[str, Check] = dict(built.checks)

@@ -61,7 +61,8 @@ class Requests:
     async def finish(self, grace_s: float) -> int:
         """Wait until none is left, at the most `grace_s` seconds; return how many are."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), grace_s)
+            async with asyncio.timeout(grace_s):
+                await self._idle.wait()
         return self.running
 
     async def end_overtime(self) -> None:

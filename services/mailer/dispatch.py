@@ -79,7 +79,8 @@ class Dispatcher:
             if claim is not None:
                 return claim
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_S)
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._woken.wait()
 
     async def _claim(self) -> Claim | None:
         try:

@@ -57,7 +57,8 @@ class Consumer:
     async def ready(self, within_s: float = OPERATION_S) -> None:
         """Return when it consumes, or when the time is over."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._consuming.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._consuming.wait()
 
     async def stop(self, within_s: float) -> None:
         """Take nothing more, wait so long for what is running; the broker gives the rest to others."""

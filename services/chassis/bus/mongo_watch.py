@@ -90,7 +90,8 @@ class Watcher:
         """Hear this channel from now on. Where the stream is broken now, what is told meanwhile comes later."""
         self._channels.setdefault(channel, datetime.now(UTC))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._open.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._open.wait()
 
     # -- the stream ------------------------------------------------------------------------------------------------
 

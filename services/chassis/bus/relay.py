@@ -27,6 +27,7 @@ from services.chassis.problems import Unavailable
 AT_ONCE = 16
 POLL_S = 1.0
 BLOCKED_S = 0.05
+MEASURE_S, BEHIND_S = 10.0, 60.0
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.1, 2.0
 
 
@@ -42,22 +43,41 @@ class Relay:
     """Runs between `start` and `stop`. It is woken by commits of its own process, and looks for others' leavings."""
 
     def __init__(
-        self, outbox: Outbox, transport: Transport, *, log: Logger, metrics: Metrics, poll_s: float = POLL_S
+        self,
+        outbox: Outbox,
+        transport: Transport,
+        *,
+        log: Logger,
+        metrics: Metrics,
+        service: str = "",
+        poll_s: float = POLL_S,
+        measure_s: float = MEASURE_S,
     ) -> None:
         self._outbox = outbox
         self._transport = transport
         self._log = log
         self._metrics = metrics
+        self._service = service
         self._poll_s = poll_s
+        self._measure_s = measure_s
         self._woken = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         outbox.on_commit(self._woken.set)
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not stopped."""
+        return bool(self._tasks)
 
     def start(self) -> None:
         """Begin to relay."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="relay")
+        if not self._tasks:
+            self._tasks = [
+                asyncio.create_task(self._run(), name="relay"),
+                asyncio.create_task(self._measure(), name="measure outbox"),
+            ]
 
     async def drain(self, within_s: float = 10.0) -> bool:
         """Hand on what there is; returns whether the outbox is empty now."""
@@ -66,13 +86,16 @@ class Relay:
                 return await self._until_empty()
         return False
 
-    async def stop(self) -> None:
-        """End at once. What is left waits in the outbox for the next process."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+    async def stop(self, within_s: float = 5.0) -> None:
+        """Finish what is being handed on, and end. What is left waits in the outbox for the next process."""
+        self._stopping.set()
+        self._woken.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
 
     async def backlog(self) -> Backlog:
         """Depth and age of the outbox, for metrics."""
@@ -80,16 +103,26 @@ class Relay:
 
     async def _run(self) -> None:
         pause_s = FIRST_PAUSE_S
-        while True:
+        while not self._stopping.is_set():
             self._woken.clear()
             ended = await self.once()
             if ended is Pass.FAILED:
-                await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311 - jitter
+                await _wait(self._stopping, pause_s * (0.5 + random.random() / 2))  # noqa: S311 - jitter
                 pause_s = min(MOST_PAUSE_S, pause_s * 2)
-                continue
-            pause_s = FIRST_PAUSE_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), BLOCKED_S if ended is Pass.BLOCKED else self._poll_s)
+            else:
+                pause_s = FIRST_PAUSE_S
+                await _wait(self._woken, BLOCKED_S if ended is Pass.BLOCKED else self._poll_s)
+
+    async def _measure(self) -> None:
+        """Tell how much waits: a relay that stands still, or a broker that is away, shows here first."""
+        while not self._stopping.is_set():
+            with contextlib.suppress(DatabaseError, Unavailable):
+                backlog = await self.backlog()
+                self._metrics.gauge("outbox.depth", backlog.depth, service=self._service)
+                self._metrics.gauge("outbox.age", backlog.age_s, service=self._service)
+                if backlog.age_s > BEHIND_S:
+                    self._log.warning("outbox.behind", depth=backlog.depth, age_s=round(backlog.age_s))
+            await _wait(self._stopping, self._measure_s)
 
     async def _until_empty(self) -> bool:
         while (ended := await self.once()) is not Pass.EMPTY:  # noqa: ASYNC110 - others change it
@@ -139,6 +172,7 @@ class Relay:
                     return False
                 confirmed.append(held.message.id)
                 self._metrics.incr("bus.published", topic=held.message.label)
+                self._log.debug("event.published", topic=held.message.label, event_id=held.message.id)
         return True
 
     async def _carry(self, message: Message) -> None:
@@ -146,6 +180,13 @@ class Relay:
             await self._transport.publish(message)
         else:
             await self._transport.enqueue(message)
+
+
+async def _wait(event: asyncio.Event, at_most_s: float) -> None:
+    """Wait for the event, but not for long. Not `wait_for`: Python 3.11's forgets a cancellation that comes with it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(at_most_s):
+            await event.wait()
 
 
 def _streams(waiting: list[Held]) -> Iterator[list[Held]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -22,8 +21,6 @@ M = TypeVar("M", Event, Job)
 A = TypeVar("A")
 R = TypeVar("R")
 
-MEASURE_S, BEHIND_S = 10.0, 60.0
-
 
 class ServiceBus:
     """One service's side of the bus. The transport is the process's: several services may share it.
@@ -38,11 +35,9 @@ class ServiceBus:
     ) -> None:
         self._service = service
         self._transport = transport
-        self._log = log
-        self._metrics = metrics
         self.outbox = Outbox(database)
         self.inbox = Inbox(database)
-        self.relay = Relay(self.outbox, transport, log=log, metrics=metrics)
+        self.relay = Relay(self.outbox, transport, log=log, metrics=metrics, service=service)
 
     def start(self) -> None:
         """Begin to relay the outbox."""
@@ -50,18 +45,9 @@ class ServiceBus:
 
     async def stop(self, within_s: float = 5.0) -> None:
         """Hand on what the last requests added, then end. Call it before the transport's `stop`."""
-        await self.relay.stop()
-        await self.relay.drain(within_s)
-
-    async def measure(self) -> None:
-        """Tell, for ever, how much waits: a relay that stands still, or a broker that is away, shows here first."""
-        while True:
-            backlog = await self.outbox.backlog()
-            self._metrics.gauge("outbox.depth", backlog.depth, service=self._service)
-            self._metrics.gauge("outbox.age", backlog.age_s, service=self._service)
-            if backlog.age_s > BEHIND_S:
-                self._log.warning("outbox.behind", depth=backlog.depth, age_s=round(backlog.age_s))
-            await asyncio.sleep(MEASURE_S)
+        if self.relay.running:
+            await self.relay.stop()
+            await self.relay.drain(within_s)
 
     async def check(self) -> None:
         """For the heartbeat: raises `BusUnavailable` when the transport does not answer."""

@@ -73,3 +73,16 @@ async def test_a_handler_runs_in_the_trace_of_the_request_that_caused_the_event(
     await eventually(lambda: seen)
     assert seen[0] is not None
     assert (seen[0].trace_id, seen[0].operation, seen[0].sub) == (cause.trace_id, "activity.imported", "person-1")
+
+
+async def test_a_group_no_longer_hears_a_topic_that_it_gave_up(bus: Bus) -> None:
+    before, heard = await bus.process(), list[Event]()
+    await before.subscribe("training", ["activity.imported", "activity.deleted"], ignore)
+    await bus.end(before)
+    now = await bus.process()
+    await now.subscribe("training", ["activity.deleted"], keep_in(heard))
+    await now.publish(imported())
+    deleted = Event.of("activity.deleted", key="a1", version=2, data={})
+    await now.publish(deleted)
+    await eventually(lambda: heard)
+    assert heard == [deleted]

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 from services.chassis.bus.event import Job
+from services.chassis.bus.retry import Retry
 from tests.contract.bus.conftest import Bus
 from tests.contract.bus.handlers import keep_in, mail
+from tests.contract.bus.test_failures import parked_in
 from tests.support.processes import Child
 from tests.support.waiting import eventually
 
@@ -89,18 +91,33 @@ async def test_a_stopping_worker_finishes_its_job_and_leaves_the_rest(bus: Bus) 
 
 
 async def test_the_job_of_a_killed_worker_is_done_by_another(bus: Bus, tmp_path: Path) -> None:
+    job = mail()
+    await (await bus.process()).enqueue(job)
+    await begin_and_be_killed(bus, tmp_path)
+    done: list[Job] = []
+    await (await bus.process(lease_s=1.0)).work("mail", keep_in(done))
+    await eventually(lambda: done == [job])
+
+
+async def test_a_job_that_ends_its_workers_is_parked(bus: Bus, tmp_path: Path) -> None:
+    process, job, done = await bus.process(retry=Retry(attempts=1), lease_s=1.0), mail(), list[Job]()
+    await process.enqueue(job)
+    await begin_and_be_killed(bus, tmp_path)
+    await process.work("mail", keep_in(done))
+    parked = (await parked_in(process))[0]
+    assert (parked.id, done) == (job.id, [])
+    assert "may end the process" in parked.error
+
+
+async def begin_and_be_killed(bus: Bus, tmp_path: Path) -> None:
+    """A worker process that takes the job, and is killed before it is done."""
     log = tmp_path / "worker.log"
     settings = {"kind": bus.kind, "address": bus.address, "lease_s": 1.0}
     program = Path(__file__).with_name("doomed_worker.py")
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
     doomed = Child([sys.executable, str(program), json.dumps(settings)], log=log, env=path)
-    job = mail()
-    await (await bus.process()).enqueue(job)
-    await eventually(lambda: "begun" in log.read_text())
+    await eventually(lambda: "begun" in log.read_text(), within_s=30)
     doomed.kill()
-    done: list[Job] = []
-    await (await bus.process(lease_s=1.0)).work("mail", keep_in(done))
-    await eventually(lambda: done == [job])
 
 
 def slowly(handler):

@@ -139,9 +139,22 @@ async def test_draining_tells_what_the_last_requests_added(
     process = await bus.process()
     await process.subscribe("training", ["activity.imported"], ignore)
     activities = service("activities", process, service_database)
+    activities.start()
     await save(service_database, activities.outbox, *(imported(number) for number in range(20)))
     await activities.stop()
     assert (await activities.relay.backlog()).depth == 0
+
+
+async def test_how_much_waits_is_measured(service_database: Database, log: Logger, metrics: RecordedMetrics) -> None:
+    outbox = Outbox(service_database)
+    await save(service_database, outbox, imported(1), imported(2))
+    relay = Relay(outbox, Unsteady(fails=1000), log=log, metrics=metrics, service="activities")
+    relay.start()
+    await eventually(lambda: metrics.named("outbox.age"))
+    await relay.stop()
+    depth, age = metrics.named("outbox.depth")[0], metrics.named("outbox.age")[0]
+    assert (depth.value, depth.labels) == (2, {"service": "activities"})
+    assert 0 < age.value < 60
 
 
 class Watched:
