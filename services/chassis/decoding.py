@@ -7,15 +7,58 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+from tornado.escape import parse_qs_bytes
 from tornado.httputil import HTTPInputError, parse_multipart_form_data
 
 from services.chassis.answers import Upload
+from services.chassis.negotiation import JSON
+from services.chassis.operations import Operation
 from services.chassis.problems import Invalid, Malformed, UnsupportedMedia
 
 T = TypeVar("T")
 
+FORM = "application/x-www-form-urlencoded"
+
 AT = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<name>[^`]*)`")
+
+
+def decode(
+    plan: Operation, query: Mapping[str, Sequence[bytes]], headers: Mapping[str, str], body: bytes
+) -> dict[str, Any]:
+    """What a verb asks for by name, of the query string and the body. Raises the problem that names what is wrong."""
+    arguments: dict[str, Any] = {}
+    filename = ""
+    if plan.upload and "filename" in query:
+        filename = query["filename"][0].decode(errors="replace")
+        query = {name: values for name, values in query.items() if name != "filename"}
+    if plan.query is not None:
+        arguments["query"] = decode_arguments(query, plan.query, where="query")
+    elif query:
+        raise Invalid.field(next(iter(query)), "This call has no such parameter")
+    if plan.takes_body:
+        arguments.update(_decode_body(plan, headers, body, filename))
+    return arguments
+
+
+def _decode_body(plan: Operation, headers: Mapping[str, str], body: bytes, filename: str) -> dict[str, Any]:
+    if plan.body_optional and not body:
+        return {"body": None}
+    content_type = headers.get("Content-Type", "")
+    media_type = content_type.partition(";")[0].strip().lower()
+    if headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMedia("Send the body without a content encoding")
+    if plan.upload:
+        return {"upload": decode_upload(body, content_type, filename)}
+    if plan.form is not None:
+        if media_type != FORM:
+            raise UnsupportedMedia(f"Send a form, {FORM}")
+        return {"form": decode_arguments(parse_qs_bytes(body, keep_blank_values=True), plan.form, where="form")}
+    if media_type != JSON:
+        raise UnsupportedMedia(f"Send {JSON}")
+    if plan.decode_body is None:
+        raise TypeError(f"{plan.id} has no body")
+    return {"body": decode_json(body, plan.decode_body)}
 
 
 def decode_json(body: bytes, decode: Callable[[bytes], Any]) -> Any:

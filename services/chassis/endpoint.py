@@ -15,21 +15,18 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, ClassVar, Generic, TypeVar
-from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
-from tornado.escape import parse_qs_bytes
 from tornado.web import RequestHandler, stream_request_body
 
 from services.chassis import context, idempotency, live, negotiation
-from services.chassis.answers import Answer, EventStream, File, Items, Page, Reply, Stream, Upload
+from services.chassis.answers import Answer, EventStream, Page, Reply, Stream, Upload
 from services.chassis.auth import Caller
 from services.chassis.bodies import Body
-from services.chassis.decoding import decode_arguments, decode_json, decode_upload
+from services.chassis.decoding import decode
 from services.chassis.idempotency import KeyRequired, Once, Reservation
 from services.chassis.logs import RequestRecord
-from services.chassis.negotiation import JSON, MSGPACK
+from services.chassis.negotiation import JSON
 from services.chassis.operations import MULTIPART_OVERHEAD, Operation, compile_operation
 from services.chassis.paging import PageQuery, list_scope
 from services.chassis.problems import (
@@ -37,25 +34,23 @@ from services.chassis.problems import (
 )
 from services.chassis.problems import (
     Forbidden,
-    Invalid,
     Malformed,
     MethodNotAllowed,
     NotFound,
     Problem,
     Unauthenticated,
     Unavailable,
-    UnsupportedMedia,
     as_document,
     headers_of,
     status_of,
 )
+from services.chassis.replies import ENCODERS, reply
 from services.chassis.serving import Serving
 
 Uses = TypeVar("Uses")
 P = TypeVar("P")
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-ENCODERS = {JSON: msgspec.json.Encoder().encode, MSGPACK: msgspec.msgpack.Encoder().encode}
 NO_BODY = b""
 
 
@@ -255,7 +250,8 @@ class Endpoint(RequestHandler, Generic[Uses]):
             raise refusal
         if plan.has_value:
             self._media = negotiation.accepted(self.request.headers.get("Accept"))
-        arguments = {**path, **self._arguments(plan)}
+        body = self._body.read() if self._body else NO_BODY
+        arguments = {**path, **decode(plan, self.request.query_arguments, self.request.headers, body)}
         if plan.once:
             once = await self._once(plan, arguments)
             if isinstance(once, Reply):
@@ -271,41 +267,6 @@ class Endpoint(RequestHandler, Generic[Uses]):
             await self._send_stream(result)
         elif not self._finished:
             self._send(self._encode(plan, result))
-
-    def _arguments(self, plan: Operation) -> dict[str, Any]:
-        arguments: dict[str, Any] = {}
-        given = self.request.query_arguments
-        filename = ""
-        if plan.upload and "filename" in given:
-            given = dict(given)
-            filename = given.pop("filename")[0].decode(errors="replace")
-        if plan.query is not None:
-            arguments["query"] = decode_arguments(given, plan.query, where="query")
-        elif given:
-            raise Invalid.field(next(iter(given)), "This call has no such parameter")
-        if plan.takes_body:
-            arguments.update(self._decode_body(plan, filename))
-        return arguments
-
-    def _decode_body(self, plan: Operation, filename: str) -> dict[str, Any]:
-        body = self._body.read() if self._body else NO_BODY
-        if plan.body_optional and not body:
-            return {"body": None}
-        content_type = self.request.headers.get("Content-Type", "")
-        media_type = content_type.partition(";")[0].strip().lower()
-        if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise UnsupportedMedia("Send the body without a content encoding")
-        if plan.upload:
-            return {"upload": decode_upload(body, content_type, filename)}
-        if plan.form is not None:
-            if media_type != "application/x-www-form-urlencoded":
-                raise UnsupportedMedia("Send a form, application/x-www-form-urlencoded")
-            return {"form": decode_arguments(parse_qs_bytes(body, keep_blank_values=True), plan.form, where="form")}
-        if media_type != JSON:
-            raise UnsupportedMedia("Send application/json")
-        if plan.decode_body is None:
-            raise TypeError(f"{plan.id} has no body")
-        return {"body": decode_json(body, plan.decode_body)}
 
     # -- Idempotency-Key
 
@@ -337,33 +298,15 @@ class Endpoint(RequestHandler, Generic[Uses]):
 
     def _encode(self, plan: Operation, result: Any) -> Reply:
         answer = result if isinstance(result, Answer) else Answer(result)
-        value, headers = answer.value, dict(answer.headers)
-        status = answer.status or plan.status
-        if answer.location is not None:
-            headers["Location"] = answer.location
         for cookie in answer.cookies:
             self._set_session_cookie(cookie.name, cookie.value, cookie.max_age_s)
-        if value is None:
-            return Reply(status, headers, NO_BODY)
-        if isinstance(value, File):
-            headers["Content-Type"] = value.media_type
-            if value.filename is not None:
-                headers["Content-Disposition"] = attachment(value.filename)
-            return Reply(status, headers, value.content)
-        headers["Content-Type"] = self._media
-        if answer.version is not msgspec.UNSET:
-            headers["Etag"] = negotiation.version_tag(answer.version, self._media)
-            if self._is_read() and negotiation.has_current(self.request.headers.get("If-None-Match"), headers["Etag"]):
-                return Reply(304, headers, NO_BODY)
-        body = ENCODERS[self._media](value)
-        if answer.version is msgspec.UNSET and isinstance(value, Page | Items | list) and self._is_read():
-            headers["Etag"] = negotiation.content_tag(body, self._media)
-            if negotiation.has_current(self.request.headers.get("If-None-Match"), headers["Etag"]):
-                return Reply(304, headers, NO_BODY)
-        return Reply(status, headers, body)
-
-    def _is_read(self) -> bool:
-        return self.request.method in {"GET", "HEAD"}
+        return reply(
+            answer,
+            plan.status,
+            self._media,
+            is_read=self.request.method in {"GET", "HEAD"},
+            if_none_match=self.request.headers.get("If-None-Match"),
+        )
 
     def _send(self, answer: Reply, *, replayed: bool = False) -> None:
         self.set_status(answer.status)
@@ -502,12 +445,6 @@ class Endpoint(RequestHandler, Generic[Uses]):
 
     def _log(self) -> None:
         """Nothing: `on_finish` logs."""
-
-
-def attachment(filename: str) -> str:
-    """The header that makes a browser save a file under its name, any script included (RFC 6266, RFC 8187)."""
-    plain = "".join(c if c.isalnum() or c in "._- " else "_" for c in filename if c.isascii()) or "download"
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def _answering(verb: Callable[..., Awaitable[Any]], plan: Operation) -> Callable[..., Awaitable[None]]:
