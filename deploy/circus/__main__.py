@@ -14,7 +14,6 @@ from deploy.circus.arbiter import Refused
 from deploy.circus.reload import reload_services
 from deploy.circus.settings import Settings
 from deploy.circus.up import PID_FILE, Foreground
-from deploy.openresty.documents import Documents, read_documents
 from services.chassis.settings import WrongSetting
 from services.command import street
 from services.command.main import EXIT_CONFIGURATION
@@ -30,7 +29,7 @@ def main() -> None:
 @main.command()
 def up() -> None:
     """Start everything in the foreground; Ctrl-C or SIGTERM stops it."""
-    sys.exit(Foreground(read(), documents()).run())
+    sys.exit(Foreground(read()).run())
 
 
 @main.command()
@@ -47,19 +46,17 @@ def down() -> None:
 
 
 @main.command()
-def reload() -> None:
-    """Start new workers of every service, then let the old ones finish. No request is lost."""
-    reload_services(read(), documents())
+@click.argument("names", nargs=-1, type=click.Choice(street.NAMES))
+def reload(names: tuple[str, ...]) -> None:
+    """Start new workers (of NAMES, or of every service), then let the old ones finish. No request is lost."""
+    from deploy.circus.prepare import documents  # noqa: PLC0415 - it reads every service; `up` must stay small
+
+    reload_services(read(), documents(), names or street.NAMES)
 
 
 def read() -> Settings:
     """The settings of this environment."""
     return settings.read(street.NAMES)
-
-
-def documents() -> Documents:
-    """What the door lets through."""
-    return read_documents(street.NAMES, {service.name: service.assets for service in street.street()})
 
 
 if __name__ == "__main__":

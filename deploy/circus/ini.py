@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+import stat
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
+from deploy.circus.children import tether
 from deploy.circus.settings import Settings
 from deploy.templates import fill
 
@@ -23,6 +24,7 @@ def render(settings: Settings, *, nginx: str, database_port: int | None, sandbox
         "home": settings.process.home,
         "endpoint": settings.endpoint,
         "nginx": nginx,
+        "door_output": "" if can_be_opened(1) else "stdout_stream.class = StdoutStream",
         "bin": Path(sys.executable).parent,
         "python": sys.executable,
         "serve": serve,
@@ -43,12 +45,6 @@ def render(settings: Settings, *, nginx: str, database_port: int | None, sandbox
     return path
 
 
-def tether(signal: str) -> str:
-    """The words before a command that make the kernel send it this signal when its parent dies (Linux; else none)."""
-    setpriv = shutil.which("setpriv")
-    return f"{setpriv} --pdeathsig {signal}" if setpriv else ""
-
-
-def tethered(command: Sequence[str], signal: str) -> list[str]:
-    """The command, tethered to us."""
-    return [*tether(signal).split(), *command]
+def can_be_opened(fd: int) -> bool:
+    """Whether nginx can open this output by its name, which it does; a socket (of systemd's journal) it can't."""
+    return not stat.S_ISSOCK(os.fstat(fd).st_mode)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
 from deploy.circus.arbiter import Arbiter, Refused
+from deploy.circus.nginx import find_nginx
 from deploy.circus.settings import Settings
-from deploy.circus.up import find_nginx
 from deploy.openresty.render import render as render_door
 
 
-def reload_services(settings: Settings, documents: Mapping[str, Mapping[str, Any]]) -> None:
-    """Reload every service, and the door where its configuration has changed. Raises `Refused`."""
+def reload_services(settings: Settings, documents: Mapping[str, Mapping[str, Any]], services: Iterable[str]) -> None:
+    """Reload these services, and the door where its configuration has changed. Raises `Refused`."""
     arbiter = Arbiter(settings.endpoint)
-    old = {service: arbiter.pids(service) for service in settings.workers}
-    for service, workers in settings.workers.items():
-        arbiter.grow(service, workers)
+    old = {service: arbiter.pids(service) for service in services}
+    for service in old:
+        arbiter.grow(service, settings.workers[service])
     new = {service: arbiter.pids(service) - pids for service, pids in old.items()}
     time.sleep(settings.circus.warm_up_s)
     fallen = [service for service, pids in new.items() if not pids <= arbiter.pids(service)]

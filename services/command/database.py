@@ -35,7 +35,7 @@ async def database(process: ProcessSettings, *, share: bool = True) -> AsyncIter
     if process.mongodb_uri:
         yield process
         return
-    with _claimed(process.home / "run" / "database") as (mine, address):
+    with claimed(process.home / "run" / "database") as (mine, address):
         if mine is None:
             if not share:
                 raise WrongSetting(f"Another Runnerly runs from {process.home}: stop it, or set RUNNERLY_HOME")
@@ -56,7 +56,7 @@ async def database(process: ProcessSettings, *, share: bool = True) -> AsyncIter
 
 
 @contextmanager
-def _claimed(path: Path) -> Iterator[tuple[IO[str] | None, str]]:
+def claimed(path: Path) -> Iterator[tuple[IO[str] | None, str]]:
     """The file, empty and ours alone, or None and the address in it where another process has it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("a+", encoding="ascii") as file:

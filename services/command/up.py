@@ -51,7 +51,7 @@ async def _up(process: ProcessSettings, listeners: Listeners) -> None:
         if not process.mongodb_uri:
             click.echo(TRYING_OUT)
         process = await stack.enter_async_context(database(process, share=False))
-        await _prepare(process)
+        await prepare(process)
         environ = {
             "SMTP_URL": f"smtp://127.0.0.1:{process.sandbox_smtp_port}",
             **os.environ,
@@ -73,7 +73,7 @@ def _sandbox(process: ProcessSettings, environ: Mapping[str, str]) -> Child:
     return Child("sandbox", command, environ=own, log=process.home / "log" / "sandbox.log")
 
 
-async def _prepare(process: ProcessSettings) -> None:
+async def prepare(process: ProcessSettings) -> None:
     """Keys, then the shape of every database; before an upgrade changes anything, a backup."""
     mongo = Mongo(process.mongodb_uri)
     try:

@@ -3,17 +3,30 @@
 import sys
 
 from deploy.circus import settings
+from deploy.circus.nginx import find_nginx
 from deploy.circus.reload import reload_services
 from deploy.circus.up import Foreground
+from deploy.openresty.render import render
 from services.chassis.settings import WrongSetting
 from tests.deploy.conftest import DOCUMENTS, STAND_IN
 
-if __name__ == "__main__":
+PREPARE = [sys.executable, "-m", "tests.deploy.stand_in_up", "prepare"]
+
+
+def main() -> int:
     found = settings.read(tuple(DOCUMENTS))
-    if sys.argv[1:] == ["reload"]:
-        reload_services(found, DOCUMENTS)
-        sys.exit(0)
+    match sys.argv[1:]:
+        case ["prepare"]:
+            render(found.door, find_nginx(found.circus.nginx), DOCUMENTS)
+        case ["reload"]:
+            reload_services(found, DOCUMENTS, DOCUMENTS)
+        case _:
+            return Foreground(found, prepare=PREPARE, serve=f"{sys.executable} {STAND_IN}").run()
+    return 0
+
+
+if __name__ == "__main__":
     try:
-        sys.exit(Foreground(found, DOCUMENTS, serve=f"{sys.executable} {STAND_IN}").run())
+        sys.exit(main())
     except WrongSetting as wrong:
         sys.exit(str(wrong))

@@ -123,6 +123,11 @@ class Running:
         code = self._process.wait(timeout=30)
         return code, time.monotonic() - began
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process that was started still runs."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """`kill -9` of the process that was started; what it started has to notice by itself."""
         assert self._process is not None
