@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
+import zmq
 from circus.client import CircusClient
 from circus.exc import CallError
 
@@ -73,3 +75,25 @@ class Arbiter:
         finally:
             client.stop()
         return answer
+
+
+class Deaths:
+    """Hears of processes that end, from now on."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+        self._socket.connect(endpoint)
+        self._socket.setsockopt(zmq.SUBSCRIBE, b"watcher.")
+
+    def with_exit_code(self, code: int) -> str | None:
+        """The watcher of one that ended with this exit code since the last call; None where none did."""
+        while self._socket.poll(0):
+            topic, message = self._socket.recv_multipart()
+            watcher, event = topic.decode().split(".")[1:]
+            if event == "reap" and json.loads(message).get("exit_code") == code:
+                return watcher
+        return None
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._socket.close(linger=0)

@@ -23,6 +23,7 @@ def render(settings: Settings, *, nginx: str, database_port: int | None, sandbox
         "logging": HERE / "logging.json",
         "home": settings.process.home,
         "endpoint": settings.endpoint,
+        "events_endpoint": settings.events_endpoint,
         "nginx": nginx,
         "door_output": "" if can_be_opened(1) else "stdout_stream.class = StdoutStream",
         "bin": Path(sys.executable).parent,

@@ -53,6 +53,11 @@ class Settings(Struct, frozen=True):
         """Where circusd takes commands."""
         return f"ipc://{self.run}/circus.sock"
 
+    @property
+    def events_endpoint(self) -> str:
+        """Where circusd tells what happens to processes."""
+        return f"ipc://{self.run}/circus_events.sock"
+
 
 def read(services: tuple[str, ...], environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings of this environment. Raises `WrongSetting` with a sentence that says what to set."""

@@ -19,13 +19,14 @@ from pathlib import Path
 import click
 
 from deploy.circus import ini
-from deploy.circus.arbiter import Arbiter, Refused
+from deploy.circus.arbiter import Arbiter, Deaths, Refused
 from deploy.circus.children import LOOK_S, adopt_orphans, bury_orphans, end_all, tethered
 from deploy.circus.nginx import find_nginx
 from deploy.circus.settings import Settings
 from deploy.circus.waiting import Workers, is_free, is_healthy
 from services.chassis.settings import WrongSetting
 from services.command.database import claimed, free_port
+from services.command.main import EXIT_CONFIGURATION
 
 PREPARE = (sys.executable, "-m", "deploy.circus.prepare")
 CIRCUS_S, DATABASE_S, READY_S = 15.0, 60.0, 90.0
@@ -87,12 +88,22 @@ class Foreground:
         if database_port is not None:
             self._wait_for(lambda: not is_free("127.0.0.1", database_port), DATABASE_S, lambda: "the database")
         self._run_to_end(self._prepare, environ)
-        for service in settings.workers:
-            self._arbiter.start(service)
+        deaths = Deaths(settings.events_endpoint)
+        stack.callback(deaths.close)
+        for watcher in (*settings.workers, *([] if process.production else ["sandbox"])):
+            self._arbiter.start(watcher)
         workers = Workers(settings.door.socket(service) for service in settings.workers)
-        self._wait_for(workers.all_answered, READY_S, lambda: f"a worker of {', '.join(workers.silent)}")
+        self._wait_for(
+            lambda: self._are_up(workers, deaths), READY_S, lambda: f"a worker of {', '.join(workers.silent)}"
+        )
         self._arbiter.start("door")
         self._wait_for(lambda: is_healthy(settings.door.port), READY_S, lambda: "the door to open")
+
+    def _are_up(self, workers: Workers, deaths: Deaths) -> bool:
+        """Whether every service answers. Raises `WrongSetting` where one said that it can't with these settings."""
+        if (service := deaths.with_exit_code(EXIT_CONFIGURATION)) is not None:
+            raise WrongSetting(f"{service} can't start with these settings: what to set is said {self._where}")
+        return workers.all_answered()
 
     def _await_ports(self) -> None:
         """One that was killed may still be finishing: give it time to let go of its ports."""

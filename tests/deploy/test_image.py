@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import sys
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email import message_from_bytes, policy
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.deploy.engine import Engine, lacking
 from tests.support.api import PASSWORD, Api
 from tests.support.database import DatabaseServer
 from tests.support.missing import missing
-from tests.support.processes import free_port, wait_until
+from tests.support.processes import Child, accepts, free_port, wait_until
+from tests.support.recordings import a_run, gpx
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(500)  # the first run makes a base image and installs everything in it
 IMAGE = "localhost/runnerly:test"
 LOCKED_DOWN = [
     "--network=host",
@@ -55,6 +61,7 @@ class Container:
 
     engine: Engine
     database: str
+    smtp: str
     keys: str
     port: int
     internal_port: int
@@ -69,7 +76,8 @@ class Container:
             "RUNNERLY_INTERNAL_PORT": str(self.internal_port),
             "RUNNERLY_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "RUNNERLY_PROCESSES": "1",
-            "SMTP_URL": "smtp://127.0.0.1:1",
+            "SMTP_URL": self.smtp,
+            "RUNNERLY_MAIL_FROM": "runnerly@example.com",
         }
         return [f"--env={name}={value}" for name, value in values.items()]
 
@@ -86,6 +94,16 @@ class Container:
         done = self.engine.podman("exec", self.name, *command, check=check)
         return done.stdout + done.stderr
 
+    def workers(self, service: str) -> list[psutil.Process]:
+        """Its workers of a service, as this machine sees them."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            with contextlib.suppress(psutil.Error):
+                is_worker = ["serve", service] == (process.info["cmdline"] or [])[3:5]
+                if is_worker and process.environ().get("RUNNERLY_PORT") == str(self.port):
+                    found.append(process)
+        return found
+
     def log(self) -> str:
         done = self.engine.podman("logs", self.name)
         return done.stdout + done.stderr
@@ -96,18 +114,48 @@ class Container:
         return False
 
 
+@dataclass(frozen=True)
+class Post:
+    """A mail server that keeps what it takes in a folder."""
+
+    port: int
+    folder: Path
+
+    def activation_token(self, to: str) -> str:
+        found: list[str] = []
+
+        def arrived() -> bool:
+            for path in (self.folder / "new").glob("*"):
+                letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+                body = letter.get_body(("plain",))  # type: ignore[attr-defined]
+                if to in str(letter["To"]):
+                    found.extend(re.findall(r"/activate\?token=([^\s&]+)", body.get_content()))
+            return bool(found)
+
+        wait_until(arrived, within_s=20, what="the activation mail")
+        return found[-1]
+
+
 @pytest.fixture(scope="module")
-def container(
-    engine: Engine, image: str, database_server: DatabaseServer, pytestconfig: pytest.Config
-) -> Iterator[Container]:
-    name = f"runnerly-test-{uuid.uuid4().hex[:8]}"
-    it = Container(engine, database_server.uri, f"{name}-keys", free_port(), free_port(), name)
+def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
+    folder, port = tmp_path_factory.mktemp("post"), free_port()
+    handler = ["-c", "aiosmtpd.handlers.Mailbox", str(folder / "mail")]
+    server = Child([sys.executable, "-m", "aiosmtpd", "-n", "-l", f"127.0.0.1:{port}", *handler], log=folder / "log")
+    wait_until(lambda: accepts(port), within_s=20, what="the mail server's start")
+    yield Post(port, folder / "mail")
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def container(engine: Engine, image: str, database_server: DatabaseServer, post: Post) -> Iterator[Container]:
+    name, smtp = f"runnerly-test-{uuid.uuid4().hex[:8]}", f"smtp://127.0.0.1:{post.port}"
+    it = Container(engine, database_server.uri, smtp, f"{name}-keys", free_port(), free_port(), name)
     try:
         it.once("runnerly", "keys", "bootstrap", keys_for="rw")
         it.once("runnerly", "migrate", keys_for="ro")
         it.start()
         try:
-            wait_until(it.is_healthy, within_s=60, what="the container's health")
+            wait_until(it.is_healthy, within_s=90, what="the container's health")
         except TimeoutError:
             raise AssertionError(it.log()[-5000:]) from None
         yield it
@@ -121,12 +169,20 @@ def test_it_answers_through_its_door(container: Container) -> None:
     assert api.get("/").headers["Content-Type"].startswith("text/html")
     assert api.get("activities").status == 401
     assert api.get("/internal/v1/people/1").status == 404
-    registered = api.post("accounts", {"email": "rosa@example.com", "password": PASSWORD, "name": "Rosa"})
-    assert registered.status == 202
-    wrong = api.post("sessions", {"email": "rosa@example.com", "password": "wrong pass phrase"})
-    assert wrong.json["type"].endswith("/invalid-credentials")
-    assert api.get("/__heartbeat__").status == 200
     assert api.get("/__version__").json["source"] == "runnerly"
+    assert Api(container.port, strict=False).get("/__heartbeat__").json["status"] == "ok"
+
+
+def test_it_does_the_main_job(container: Container, post: Post) -> None:
+    email = "rosa@example.com"
+    api = Api(container.port)
+    assert api.post("accounts", {"email": email, "password": PASSWORD, "name": "Rosa"}).status == 202
+    assert api.post("accounts/activation", {"token": post.activation_token(email)}).status == 200
+    api.token = api.post("sessions", {"email": email, "password": PASSWORD}).json["access_token"]
+    uploaded = api.upload("run.gpx", gpx(a_run(600, every=5)))
+    assert uploaded.status == 201, uploaded.body
+    assert [item["id"] for item in api.get("activities").json["items"]] == [uploaded.json["id"]]
+    assert api.get("stats", by="month").json["items"][0]["activities"] == 1
 
 
 def test_it_says_that_it_is_ready_and_logs_lines_of_json(container: Container) -> None:
@@ -144,26 +200,40 @@ def test_everything_in_it_runs_as_nobody_in_particular_and_writes_nowhere(contai
 
 
 def test_its_health_check_goes_through_the_door(container: Container) -> None:
-    assert container.engine.podman("healthcheck", "run", container.name, check=False).returncode == 0
-    container.inside(
-        "sh",
-        "-c",
-        "kill -STOP $(pgrep -f 'serve mailer' | head -n 1) 2>/dev/null || "
-        "for p in /proc/[0-9]*; do grep -aq 'serve.mailer' $p/cmdline && kill -STOP ${p#/proc/}; done; true",
-    )
-    wait_until(
-        lambda: container.engine.podman("healthcheck", "run", container.name, check=False).returncode != 0,
-        within_s=20,
-        what="a worker that hangs to show",
-    )
-    container.inside("sh", "-c", "for p in /proc/[0-9]*; do kill -CONT ${p#/proc/} 2>/dev/null; done; true")
-    wait_until(container.is_healthy, within_s=20, what="good health again")
+    """A worker that hangs shows, though nginx and every other service are well."""
+
+    def is_well() -> bool:
+        return container.engine.podman("healthcheck", "run", container.name, check=False).returncode == 0
+
+    assert is_well()
+    (worker,) = container.workers("mailer")
+    worker.suspend()
+    try:
+        wait_until(lambda: not is_well(), within_s=30, what="the sight of it")
+    finally:
+        worker.resume()
+    wait_until(is_well, within_s=30, what="good health again")
 
 
 def test_its_tasks_are_safe_to_run_again(container: Container) -> None:
     container.once("runnerly", "keys", "bootstrap", keys_for="rw")
     assert "up to date" in container.once("runnerly", "migrate", keys_for="ro")
     assert container.is_healthy()
+
+
+def test_a_wrong_setting_ends_it_with_a_sentence(container: Container) -> None:
+    volume = f"--volume={container.keys}:/var/lib/runnerly/keys:ro"
+    elsewhere = [
+        f"--env=RUNNERLY_PORT={free_port()}",
+        f"--env=RUNNERLY_INTERNAL_PORT={free_port()}",
+        "--env=SMTP_URL=mail",
+    ]
+    ended = container.engine.podman(
+        "run", "--rm", *LOCKED_DOWN, *container.settings, *elsewhere, volume, IMAGE, check=False, timeout_s=90
+    )
+    assert ended.returncode == 78
+    assert "mailer can't start with these settings" in ended.stderr
+    assert "Set SMTP_URL" in ended.stdout + ended.stderr
 
 
 def test_it_stops_by_itself_within_10_s(container: Container) -> None:
