@@ -8,6 +8,7 @@ and thrown away: closing at once would reset the connection before the client he
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import re
 import time
@@ -26,6 +27,7 @@ from services.chassis.bodies import Body
 from services.chassis.decoding import decode
 from services.chassis.idempotency import KeyRequired, Once, Reservation
 from services.chassis.logs import RequestRecord
+from services.chassis.mongo import DatabaseAway, DatabaseError, is_away
 from services.chassis.negotiation import JSON
 from services.chassis.operations import MULTIPART_OVERHEAD, Operation, compile_operation
 from services.chassis.paging import PageQuery, list_scope
@@ -234,6 +236,10 @@ class Endpoint(RequestHandler, Generic[Uses]):
             self._send_problem(problem)
         except Exception as error:  # the boundary: whatever it was, the caller gets a problem and we get a log
             await self._release_key()
+            if is_away(error):
+                self.serving.log.warning("database.away", method=self.request.method, exc_info=error)
+                self._send_problem(DatabaseAway())
+                return
             self.serving.log.exception("http.error", method=self.request.method, status=500, exc_info=error)
             self._send_problem(Problem())
 
@@ -292,7 +298,8 @@ class Endpoint(RequestHandler, Generic[Uses]):
     async def _release_key(self) -> None:
         held, self._held = self._held, None
         if held is not None and self.serving.keys is not None:
-            await self.serving.keys.release(held)
+            with contextlib.suppress(DatabaseError):  # away: the key is free when its lease ends
+                await self.serving.keys.release(held)
 
     # -- after the verb
 

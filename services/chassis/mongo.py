@@ -57,6 +57,7 @@ __all__ = [
     "CommandStartedEvent",
     "CommandSucceededEvent",
     "Database",
+    "DatabaseAway",
     "DatabaseError",
     "DeleteOne",
     "Document",
@@ -71,6 +72,7 @@ __all__ = [
     "ReturnDocument",
     "Session",
     "UpdateOne",
+    "is_away",
     "within_deadline",
 ]
 
@@ -113,6 +115,18 @@ class Migration(Struct, frozen=True):
 
     id: str
     apply: Callable[[Database], Awaitable[None]]
+
+
+class DatabaseAway(Unavailable):
+    """The database can't be reached, or did not answer in time."""
+
+    kind = "database-away"
+    title = "The database does not answer right now"
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error of the driver says that the database is away, and not that the program is wrong."""
+    return isinstance(error, DatabaseError) and (isinstance(error, ConnectionFailure) or error.timeout)
 
 
 class Mongo:
@@ -200,15 +214,15 @@ class Database:
 
         It is retried on transient errors, so `body` may run more than once: it must only write, and must not
         change what it closes over. A duplicate key ends the transaction even when caught: catch it outside. Raises
-        `Unavailable` when the database does not answer in time.
+        `DatabaseAway` when the database does not answer in time.
         """
         with within_deadline(TRANSACTION_TIMEOUT_S):
             async with await self._client.start_session() as session:
                 try:
                     result = await _until_committed(session, body)
                 except DatabaseError as failure:
-                    if isinstance(failure, ConnectionFailure) or failure.has_error_label(TRANSIENT):
-                        raise Unavailable("The database does not answer right now") from failure
+                    if is_away(failure) or failure.has_error_label(TRANSIENT):
+                        raise DatabaseAway from failure
                     raise
         for listener in self._commit_listeners:
             listener()

@@ -17,10 +17,11 @@ from msgspec import Meta, Struct
 from services.chassis.answers import Answer, Event, EventStream, Items, Page, Upload
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.idempotency import Once
-from services.chassis.mongo import Database
+from services.chassis.mongo import Database, Mongo
 from services.chassis.operations import operation
 from services.chassis.paging import PageQuery
 from services.chassis.problems import NotFound, Stale
+from tests.support.database import DatabaseServer
 from tests.support.serving import Running, runner, running
 
 
@@ -554,3 +555,16 @@ async def test_compression_weakens_the_tag_and_the_version_still_matches(shelf: 
             assert len((await answer.json())["items"]) == 20
         async with service.client.get(f"{service.url}/shoes", headers={**headers, "If-None-Match": tag}) as answer:
             assert answer.status == 304
+
+
+async def test_a_database_that_is_away_is_a_503(
+    shelf: Shelf, own_mongo: Mongo, own_database_server: DatabaseServer
+) -> None:
+    shelf.database = own_mongo.database("shelf")
+    callers = {"ann": runner("ann", READ, WRITE)}
+    async with running(ROUTES, uses=shelf, callers=callers, database=shelf.database) as service:
+        own_database_server.kill()
+        for headers in ({**ANN, "Idempotency-Key": "k-1"}, ANN):
+            async with service.client.post(f"{service.url}/shoes", json={"name": "Swift"}, headers=headers) as answer:
+                await problem(answer, 503, "database-away")
+                assert "Retry-After" in answer.headers
