@@ -44,19 +44,23 @@ class Address(Struct, frozen=True):
         RFC 5321 lets a host tell `Kim@` from `kim@`; no host that people use does. Dots and `+tags` are left alone:
         to some hosts they matter.
         """
-        lowered = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", self.local).lower())
-        return f"{lowered}@{self.domain}"
+        return f"{_folded(self.local)}@{self.domain}"
 
 
 def parse_address(text: str, field: str = "email") -> Address:
     """The address that a person typed. Raises `Invalid`, naming `field`, for what is none."""
     local, at, domain = unicodedata.normalize("NFC", text.strip()).rpartition("@")
-    if not at or len(text) > LONGEST_ADDRESS or not _is_local_part(local):
+    # Folding can make of one letter several, or a space: what then is no address can't be told from others.
+    if not at or len(text) > LONGEST_ADDRESS or not (_is_local_part(local) and _is_local_part(_folded(local))):
         raise Invalid.field(field, "This is not an e-mail address")
     address = Address(local, _ascii_domain(domain, field))
     if len(address.mailbox.encode()) > LONGEST_ADDRESS:
         raise Invalid.field(field, "This e-mail address is too long")
     return address
+
+
+def _folded(local: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", local).lower())
 
 
 def _is_local_part(local: str) -> bool:

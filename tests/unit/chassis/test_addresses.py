@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.chassis.addresses import Address, parse_address
@@ -67,6 +67,8 @@ def taken(typed: str) -> Address | None:
         return None
 
 
+@example("\u00af@0.a")  # a macron: folded, a space with a mark on it
+@example("\ufdfa" * 20 + "@0.a")  # folded, each is eighteen letters
 @given(st.one_of(ANY_TEXT, LIKELY))
 def test_whatever_is_taken_is_safe_in_a_header_and_stays_the_same(typed: str) -> None:
     address = taken(typed)
