@@ -1,3 +1,18 @@
 """Fixtures and hooks for every test: real parts, and a loud word where one is missing."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from services.chassis import context
+
 pytest_plugins = ("tests.support.missing", "tests.support.database", "tests.support.rabbitmq")
+
+
+@pytest.fixture(autouse=True)
+def no_request_in_hand() -> Iterator[None]:
+    """A test that enters a request's context leaves none behind: its deadline would end the calls of those after it."""
+    yield
+    context._current.set(None)
