@@ -24,7 +24,7 @@ from services.chassis.settings import ProcessSettings
 from services.command.archives.format import BadArchive, Manifest
 from services.command.archives.restoring import Incomplete, NotEmpty, check_complete, restore_backup
 from services.command.archives.taking import Unreadable, estimate, take_backup
-from services.command.database import database
+from services.command.database import connected
 from services.command.serve import ROOT
 
 BAD_ARCHIVE, NOT_EMPTY, NO_DATABASE, NO_FILE = 3, 4, 5, 6  # exit codes; click's own are 1 and 2
@@ -92,34 +92,26 @@ async def back_up_before_upgrade(process: ProcessSettings, mongo: Mongo, service
 
 
 async def _backup(process: ProcessSettings, file: Path, *, quiet: bool) -> Manifest:
-    async with database(process) as there:
-        mongo = Mongo(there.mongodb_uri)
-        try:
-            await check_complete(mongo)
-            with Progress(quiet=quiet) as progress:
-                progress.begin("Backing up", await estimate(mongo))
-                return await take_backup(
-                    mongo, file, keys=process.home / "keys", version=version(), on_progress=progress.advance
-                )
-        finally:
-            mongo.close()
+    async with connected(process) as mongo:
+        await check_complete(mongo)
+        with Progress(quiet=quiet) as progress:
+            progress.begin("Backing up", await estimate(mongo))
+            return await take_backup(
+                mongo, file, keys=process.home / "keys", version=version(), on_progress=progress.advance
+            )
 
 
 async def _restore(process: ProcessSettings, file: Path, *, replace: bool, quiet: bool) -> Manifest:
-    async with database(process, share=False) as there:
-        mongo = Mongo(there.mongodb_uri)
-        try:
-            with Progress(quiet=quiet) as progress:
-                return await restore_backup(
-                    mongo,
-                    file,
-                    keys=process.home / "keys",
-                    replace=replace,
-                    on_verified=lambda manifest: progress.begin("Restoring", manifest.documents),
-                    on_progress=progress.advance,
-                )
-        finally:
-            mongo.close()
+    async with connected(process, share=False) as mongo:
+        with Progress(quiet=quiet) as progress:
+            return await restore_backup(
+                mongo,
+                file,
+                keys=process.home / "keys",
+                replace=replace,
+                on_verified=lambda manifest: progress.begin("Restoring", manifest.documents),
+                on_progress=progress.advance,
+            )
 
 
 class Progress:

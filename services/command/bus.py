@@ -18,9 +18,8 @@ from services.chassis.bus.assembly import make_transport
 from services.chassis.bus.transport import BusUnavailable, Parked, Transport
 from services.chassis.logs import Logger
 from services.chassis.metrics import NoMetrics
-from services.chassis.mongo import Mongo
 from services.chassis.settings import ProcessSettings
-from services.command.database import database
+from services.command.database import connected
 
 T = TypeVar("T")
 
@@ -73,15 +72,14 @@ def _ask(question: Callable[[Transport], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def _transport() -> AsyncIterator[Transport]:
-    async with database(settings.read(ProcessSettings, os.environ)) as process:
-        mongo = Mongo(process.mongodb_uri)
+    process = settings.read(ProcessSettings, os.environ)
+    async with connected(process) as mongo:
         transport = make_transport(process.amqp_url, mongo, metrics=NoMetrics(), log=_quiet())
         await transport.start()
         try:
             yield transport
         finally:
             await transport.stop()
-            mongo.close()
 
 
 def _quiet() -> Logger:

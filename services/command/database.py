@@ -18,6 +18,7 @@ from typing import IO
 
 import msgspec
 
+from services.chassis.mongo import Mongo
 from services.chassis.settings import ProcessSettings, WrongSetting
 from services.command.children import Child
 
@@ -53,6 +54,17 @@ async def database(process: ProcessSettings, *, share: bool = True) -> AsyncIter
         finally:
             mine.truncate(0)
             await child.stop()
+
+
+@asynccontextmanager
+async def connected(process: ProcessSettings, *, share: bool = True) -> AsyncIterator[Mongo]:
+    """A connection to the database of a command (see `database`), closed at the end."""
+    async with database(process, share=share) as there:
+        mongo = Mongo(there.mongodb_uri, app_name="runnerly-command")
+        try:
+            yield mongo
+        finally:
+            mongo.close()
 
 
 @contextmanager

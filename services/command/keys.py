@@ -25,7 +25,7 @@ from services.chassis.scopes import SERVICE
 from services.chassis.secrets import Secrets, WrongKey, encode_kek, kek_path, new_kek, read_kek
 from services.chassis.settings import ProcessSettings, WrongSetting
 from services.command import street
-from services.command.database import database
+from services.command.database import connected
 from services.tokendealer.domain.clients import SERVICE_GRANTS, Client
 from services.tokendealer.domain.keys import PUBLISHED_AHEAD, SigningKey, is_past, signer
 from services.tokendealer.signing import new_signing_key, open_signing_key, public_key_of
@@ -162,15 +162,12 @@ def tokendealer_database(mongo: Mongo) -> Database:
 def with_database(run: Callable[[ProcessSettings, Mongo], Awaitable[None]]) -> None:
     """Run a command on the database of this environment: the one that is set, or the embedded one."""
 
-    async def connected() -> None:
-        async with database(settings.read(ProcessSettings, os.environ)) as process:
-            mongo = Mongo(process.mongodb_uri, app_name="runnerly-command")
-            try:
-                await run(process, mongo)
-            finally:
-                mongo.close()
+    async def on_database() -> None:
+        process = settings.read(ProcessSettings, os.environ)
+        async with connected(process) as mongo:
+            await run(process, mongo)
 
-    asyncio.run(connected())
+    asyncio.run(on_database())
 
 
 def _make_kek(process: ProcessSettings, known: list[SigningKey]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -15,7 +15,7 @@ from services.chassis.service import Service
 from services.chassis.settings import ProcessSettings
 from services.command import street
 from services.command.archives.restoring import check_complete
-from services.command.database import database
+from services.command.database import connected
 
 
 @click.command()
@@ -31,21 +31,18 @@ def migrate(names: tuple[str, ...]) -> None:
 
 
 async def _migrate(process: ProcessSettings, services: Sequence[Service]) -> None:
-    async with database(process) as there:
-        mongo = Mongo(there.mongodb_uri)
-        try:
-            await check_complete(mongo)
-            await bring_about(mongo, services, say=click.echo)
-        finally:
-            mongo.close()
+    async with connected(process) as mongo:
+        await check_complete(mongo)
+        await bring_about(mongo, services, say=click.echo)
 
 
-async def bring_about(mongo: Mongo, services: Sequence[Service], *, say: object = None) -> None:
-    """Apply what the services and the bus declare."""
+async def bring_about(
+    mongo: Mongo, services: Sequence[Service], *, say: Callable[[str], object] = lambda _: None
+) -> None:
+    """Apply what the services and the bus declare; `say` is told what was done to each service's database."""
     await mongo.database(bus.DATABASE).apply(bus.COLLECTIONS)
     for service in services:
         if not service.needs_database:
             continue
         ran = await mongo.database(service.database).apply(service.all_collections, service.migrations)
-        if callable(say):
-            say(f"{service.name}: {', '.join(ran) if ran else 'up to date'}")
+        say(f"{service.name}: {', '.join(ran) if ran else 'up to date'}")

@@ -17,14 +17,13 @@ import msgspec
 import uvloop
 
 from services.chassis import settings
-from services.chassis.mongo import Mongo
 from services.chassis.run import Listeners, bind, run_until_stopped
 from services.chassis.settings import ProcessSettings
 from services.command import street
 from services.command.archives.restoring import check_complete
 from services.command.backup import back_up_before_upgrade
 from services.command.children import Child
-from services.command.database import database
+from services.command.database import connected, database
 from services.command.keys import bootstrap
 from services.command.migrate import bring_about
 from services.command.serve import ROOT
@@ -75,14 +74,11 @@ def _sandbox(process: ProcessSettings, environ: Mapping[str, str]) -> Child:
 
 async def prepare(process: ProcessSettings) -> None:
     """Keys, then the shape of every database; before an upgrade changes anything, a backup."""
-    mongo = Mongo(process.mongodb_uri)
-    try:
+    async with connected(process) as mongo:
         await check_complete(mongo)
         await back_up_before_upgrade(process, mongo, street.street())
         await bootstrap(process, mongo, street.NAMES)
         await bring_about(mongo, street.street())
-    finally:
-        mongo.close()
 
 
 def _say_ready(process: ProcessSettings) -> None:

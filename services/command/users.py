@@ -24,10 +24,9 @@ from services.chassis.addresses import Address, parse_address
 from services.chassis.bus.event import Event
 from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import unkeyed
-from services.chassis.mongo import Mongo
 from services.chassis.problems import Invalid
 from services.chassis.settings import ProcessSettings
-from services.command.database import database
+from services.command.database import connected
 
 ADMIN_ROLES = (Role.RUNNER, Role.ADMIN)
 
@@ -56,14 +55,10 @@ def create_admin(email: str, name: str, password_stdin: bool) -> None:
 
 
 async def _create_admin(process: ProcessSettings, address: Address, profile: Profile, *, from_stdin: bool) -> str:
-    async with database(process) as there:
-        mongo = Mongo(there.mongodb_uri)
-        try:
-            own = mongo.database(SERVICE.database)
-            accounts = Accounts(own, Outbox(own, hold_s=0))  # who serves relays it, at once
-            return await make_admin(accounts, address, profile, lambda: _password(from_stdin=from_stdin))
-        finally:
-            mongo.close()
+    async with connected(process) as mongo:
+        own = mongo.database(SERVICE.database)
+        accounts = Accounts(own, Outbox(own, hold_s=0))  # who serves relays it, at once
+        return await make_admin(accounts, address, profile, lambda: _password(from_stdin=from_stdin))
 
 
 async def make_admin(accounts: Accounts, address: Address, profile: Profile, ask: Callable[[], str]) -> str:

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from services.chassis import settings
-from services.chassis.bus import mongo as bus
-from services.chassis.mongo import Mongo
 from services.chassis.run import Listeners, serving
 from services.chassis.secrets import encode_kek, new_kek
 from services.chassis.service import Service
 from services.chassis.settings import ProcessSettings
+from services.command.database import connected
+from services.command.keys import write_once
+from services.command.migrate import bring_about
 
 
 def listening() -> socket.socket:
@@ -33,11 +34,7 @@ async def process(
     services: Sequence[Service], database_uri: str, home: Path, *, migrated: bool = True, **environ: str
 ) -> AsyncIterator[ProcessSettings]:
     """These services, migrated and served, while inside; the settings say where."""
-    keys = home / "keys"
-    keys.mkdir(parents=True, exist_ok=True)
-    if not (keys / "kek").exists():
-        (keys / "kek").write_text(encode_kek(new_kek()), encoding="ascii")
-        (keys / "kek").chmod(0o600)
+    write_once(home / "keys" / "kek", lambda: encode_kek(new_kek()))
     public, internal = listening(), listening()
     variables = {
         "RUNNERLY_HOME": str(home),
@@ -50,15 +47,8 @@ async def process(
     }
     configured = settings.read(ProcessSettings, variables)
     if migrated:
-        await _migrate(database_uri, services)
+        async with connected(configured) as mongo:
+            await bring_about(mongo, services)
     with public, internal:
         async with serving(services, configured, variables, Listeners([public], [internal]), root=home):
             yield configured
-
-
-async def _migrate(uri: str, services: Sequence[Service]) -> None:
-    mongo = Mongo(uri)
-    await mongo.database(bus.DATABASE).apply(bus.COLLECTIONS)
-    for service in services:
-        await mongo.database(service.database).apply(service.all_collections, service.migrations)
-    mongo.close()
