@@ -86,14 +86,10 @@ def public_router(mounted: Sequence[Mounted], root: Application, *, compress: bo
     Raises ValueError where two services claim a prefix: the first that matches would answer, also with 404.
     """
     _check_disjoint([(m.service.name, prefix) for m in mounted for prefix in m.service.prefixes])
-    rules = [
-        Rule(
-            PathMatches(_under(prefix)),
-            ServiceApplication(m.service.routes, m.public, assets=m.service.assets, compress=compress),
-        )
-        for m in mounted
-        for prefix in m.service.prefixes
-    ]
+    rules = []
+    for m in mounted:
+        application = ServiceApplication(m.service.routes, m.public, assets=m.service.assets, compress=compress)
+        rules += [Rule(PathMatches(_under(prefix)), application) for prefix in m.service.prefixes]
     return RuleRouter([*rules, Rule(AnyMatches(), root)])
 
 

@@ -30,7 +30,7 @@ from services.chassis.bodies import BodyBudget
 from services.chassis.bus.assembly import make_transport
 from services.chassis.bus.service_bus import ServiceBus
 from services.chassis.bus.transport import Transport
-from services.chassis.health import program_version
+from services.chassis.health import Version, program_version
 from services.chassis.http_client import HttpClient
 from services.chassis.idempotency import Keys as IdempotencyKeys
 from services.chassis.identity import Identity
@@ -68,6 +68,7 @@ class Shared:
 
     process: ProcessSettings
     environ: Mapping[str, str]
+    version: Version
     instruments: Instruments
     secrets: Secrets
     mongo: Mongo
@@ -111,7 +112,7 @@ async def serving(
         began = time.monotonic()
         shared = await _share(stack, services, process, environ, root)
         mounted = [await _mount(stack, service, shared) for service in services]
-        _listen(stack, _routers(mounted, shared, root), listeners, shared)
+        _listen(stack, _routers(mounted, shared), listeners, shared)
         log = shared.instruments.log
         log.info("service.ready", listens=process.url, ms=round((time.monotonic() - began) * 1000))
         yield
@@ -129,8 +130,8 @@ async def _share(
     secrets = Secrets(read_kek(process))
     instruments = Instruments.begin(name, process, secrets)
     stack.callback(instruments.close)
-    version = program_version(root).version
-    instruments.log.info("settings.effective", settings=settings.effective(process), version=version)
+    version = program_version(root)
+    instruments.log.info("settings.effective", settings=settings.effective(process), version=version.version)
     _keep_running(stack, instruments.vitals.run, instruments.log)
     mongo = Mongo(process.mongodb_uri, app_name=name, listeners=[instruments.command_timer])
     stack.callback(mongo.close)
@@ -145,6 +146,7 @@ async def _share(
     return Shared(
         process=process,
         environ=environ,
+        version=version,
         instruments=instruments,
         secrets=secrets,
         mongo=mongo,
@@ -252,17 +254,18 @@ async def _cancel(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _routers(mounted: Sequence[Mounted], shared: Shared, root: Path) -> tuple[RuleRouter, RuleRouter]:
+def _routers(mounted: Sequence[Mounted], shared: Shared) -> tuple[RuleRouter, RuleRouter]:
     compress = not shared.process.behind_door
-    version = program_version(root)
     about = Process(
         checks={m.service.name: m.checks for m in mounted},
         documents={
-            m.service.name: openapi.document(m.service.name, m.service.summary, version.version, m.service.routes)
+            m.service.name: openapi.document(
+                m.service.name, m.service.summary, shared.version.version, m.service.routes
+            )
             for m in mounted
             if m.service.routes
         },
-        version=version,
+        version=shared.version,
     )
     own = dataclasses.replace(mounted[0].public, service="chassis", uses=about)
     application = root_application(own, compress=compress)
