@@ -17,13 +17,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from aio_pika import DeliveryMode, ExchangeType
 from aio_pika import Message as Envelope
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from msgspec import Struct
 
-from services.chassis.bus.event import Message, decode, encode
+from services.chassis.bus.event import Message, encode, readable
 from services.chassis.bus.transport import Parked
 
 DELAYS_MS = tuple(64 * 2**step for step in range(14))  # up to nine minutes
@@ -52,10 +51,7 @@ class Mail(Struct, frozen=True):
     @property
     def message(self) -> Message | None:
         """What is in it; None where that can't be read."""
-        try:
-            return decode(self.body)
-        except msgspec.DecodeError:
-            return None
+        return readable(self.body)
 
     def envelope(self, *, failures: int | None = None, delay_s: float | None = None, **headers: Any) -> Envelope:
         """How the broker is to carry it: to disk, and for `delay_s` at most where it waits for its time."""

@@ -98,6 +98,14 @@ def decode(body: bytes | str) -> Message:
     return _decoder.decode(body)
 
 
+def readable(body: bytes | str) -> Message | None:
+    """The message in these bytes; None where there is none."""
+    try:
+        return decode(body)
+    except msgspec.DecodeError:
+        return None
+
+
 def _new_id() -> str:
     return secrets.token_hex(16)
 

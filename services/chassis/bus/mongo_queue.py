@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from services.chassis.bus.event import Message, decode, encode
+from services.chassis.bus.event import Message, encode, readable
 from services.chassis.bus.transport import BusUnavailable, Data, Parked
 from services.chassis.mongo import (
     ASCENDING,
@@ -67,10 +67,7 @@ class Claim(Struct, frozen=True):
     @property
     def message(self) -> Message | None:
         """What is in it."""
-        try:
-            return decode(self.body)
-        except msgspec.DecodeError:
-            return None
+        return readable(self.body)
 
 
 class Told(Struct, frozen=True):
