@@ -259,7 +259,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
         body = self._body.read() if self._body else NO_BODY
         arguments = {**path, **decode(plan, self.request.query_arguments, self.request.headers, body)}
         if plan.once:
-            once = await self._once(plan, arguments)
+            once = await self._once(plan, arguments, body)
             if isinstance(once, Reply):
                 self._send(once, replayed=True)
                 return
@@ -276,7 +276,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
 
     # -- Idempotency-Key
 
-    async def _once(self, plan: Operation, arguments: dict[str, Any]) -> Once[Any] | Reply:
+    async def _once(self, plan: Operation, arguments: dict[str, Any], body: bytes) -> Once[Any] | Reply:
         key = self.request.headers.get(idempotency.HEADER)
         if key is None:
             if plan.key_required:
@@ -286,8 +286,8 @@ class Endpoint(RequestHandler, Generic[Uses]):
         if keys is None:
             raise TypeError(f"{plan.id} takes a Once, and its service has no database to keep answers in")
         upload: Upload | None = arguments.get("upload")
-        body = upload.content if upload else self._body.read() if self._body else NO_BODY
-        digest = idempotency.digest(self.request.uri or "", upload.filename if upload else "", body)
+        name, content = (upload.filename, upload.content) if upload else ("", body)
+        digest = idempotency.digest(self.request.uri or "", name, content)
         sub = self.trusted_caller.sub if self.trusted_caller else ""
         reserved = await keys.reserve(plan.id, sub, key, digest)
         if isinstance(reserved, Reply):
@@ -339,8 +339,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
         for name, value in headers.items():
             self.set_header(name, value)
         self.set_header("Cache-Control", "no-store")
-        if self.request.method != "HEAD" or body:
-            self.write(body)
+        self.write(body)
         self.finish()
 
     def present_problem(self, problem: Problem) -> tuple[int, dict[str, str], bytes]:
