@@ -18,7 +18,7 @@ import msgspec
 
 from services.chassis.answers import Answer, EventStream, File, Stream, Upload
 from services.chassis.problems import Problem
-from services.chassis.scopes import SCOPES, SERVICE
+from services.chassis.scopes import SCOPES
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 JSON_LIMIT = MIB
@@ -63,11 +63,6 @@ class Operation:
     def body_optional(self) -> bool:
         """Whether a request without a body is as good: the verb asks for `body: X | None`."""
         return type(None) in typing.get_args(self.body)
-
-    @property
-    def is_internal(self) -> bool:
-        """Whether only services may call it."""
-        return self.scope == SERVICE
 
     @property
     def has_value(self) -> bool:

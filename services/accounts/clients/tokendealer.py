@@ -49,10 +49,6 @@ class Tokendealer:
         except PeerRefused as refused:
             raise (NotFound if refused.status == NOT_FOUND else refused) from refused
 
-    async def end_all(self, sub: str) -> None:
-        """End every sign-in of a person."""
-        await self._peer.delete(f"{_of(sub)}/families")
-
     async def allow(self, sub: str, scopes: Sequence[str]) -> None:
         """Change what a person may do; it counts from the next refresh of each sign-in."""
         await self._peer.put(f"{_of(sub)}/scopes", json={"scopes": list(scopes)})
