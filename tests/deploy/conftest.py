@@ -18,6 +18,7 @@ import pytest
 
 from deploy.openresty.render import render
 from deploy.openresty.settings import DoorSettings
+from tests.support.api import Answer
 from tests.support.missing import missing
 from tests.support.processes import Child, free_port, wait_until
 
@@ -53,17 +54,6 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         },
     },
 }
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass
