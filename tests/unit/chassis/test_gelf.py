@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from services.chassis import gelf
 from services.chassis.gelf import Address, Datagrams, Graylog, as_gelf, fit
-from services.chassis.log_records import Record, encode
+from services.chassis.log_records import Record, _writable, encode
 from tests.support.gelf import Chunks, Message, TcpReceiver, UdpReceiver, decode, violations
 
 Connect = Callable[[str], Graylog]
@@ -105,7 +105,8 @@ def test_a_record_arrives_as_valid_gelf(scheme: str, tmp_path: Path, connect: Co
     assert len(second["short_message"]) <= 200
 
 
-names = st.from_regex(r"[a-z][a-z0-9_]{0,15}", fullmatch=True)
+# Any name that code may give a field, as the cleaner hands it on: `id`, which is Graylog's own, never gets this far.
+names = (st.just("id") | st.from_regex(r"[a-z][a-z0-9_]{0,15}", fullmatch=True)).map(_writable)
 values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 fields = st.dictionaries(names, values | st.lists(values, max_size=3), max_size=6)
 
