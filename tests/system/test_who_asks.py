@@ -27,6 +27,27 @@ SHORTEST_S = 10
 LEEWAY_S = 5
 
 
+# -- what expires
+
+# With those of `make run`, the first and the last of which these two are: between them a token has time to run out.
+AMONG_OTHERS = pytest.mark.parametrize("how", [How.RUN], ids=["make-run"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def hasty(pytestconfig: pytest.Config) -> Iterator[Person]:
+    """Somebody at a Runnerly whose access tokens are good for ten seconds: they run out while the other tests go on."""
+    with running(pytestconfig, How.RUN, RUNNERLY_ACCESS_TOKEN_S=str(SHORTEST_S)) as started:
+        yield register(started.port, Mailbox(started.sandbox_port))
+
+
+@AMONG_OTHERS
+@pytest.mark.usefixtures("how")
+def test_a_token_is_good_for_as_long_as_it_says(hasty: Person) -> None:
+    claims = claims_of(hasty.api.token or "")
+    assert (hasty.tokens["expires_in"], claims["exp"] - claims["iat"]) == (SHORTEST_S, SHORTEST_S)
+    assert hasty.api.get("accounts/me").status == 200
+
+
 # -- tokens
 
 
@@ -172,26 +193,7 @@ def test_no_service_gets_a_token_for_the_public_api(it: Running) -> None:
     assert (answer.status, answer.json["error"]) == (400, "invalid_target")
 
 
-# -- what expires, and what is used once
-
-
-@pytest.fixture(scope="module")
-def hasty(pytestconfig: pytest.Config) -> Iterator[Running]:
-    """A Runnerly whose access tokens are good for ten seconds."""
-    with running(pytestconfig, How.RUN, RUNNERLY_ACCESS_TOKEN_S=str(SHORTEST_S)) as started:
-        yield started
-
-
-def test_an_expired_token_is_refused_and_a_renewed_one_taken(hasty: Running) -> None:
-    person = register(hasty.port, Mailbox(hasty.sandbox_port))
-    assert person.tokens["expires_in"] == SHORTEST_S
-    assert person.api.get("accounts/me").status == 200
-    time.sleep(max(0.0, claims_of(person.api.token or "")["exp"] + LEEWAY_S + 0.5 - time.time()))
-    answer = person.api.get("accounts/me")
-    assert refused(answer)
-    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
-    renewed = person.api.post("sessions/refresh", {"refresh_token": person.tokens["refresh_token"]}).json
-    assert Api(hasty.port, renewed["access_token"]).get("accounts/me").status == 200
+# -- what is used once
 
 
 def renewal(port: int, token: str) -> Answer:
@@ -335,3 +337,14 @@ def test_another_sites_page_can_do_nothing_with_our_cookies(person: Person) -> N
         assert [attempt(headers) for attempt in attempts] == [403, 403, 403], headers
     assert person.api.get("accounts/me").json["name"] == "Rosa Läufer"
     assert sign_out({"Sec-Fetch-Site": "same-origin"}) == 204
+
+
+@AMONG_OTHERS
+@pytest.mark.usefixtures("how")
+def test_an_expired_token_is_refused_and_a_renewed_one_taken(hasty: Person) -> None:
+    time.sleep(max(0.0, claims_of(hasty.api.token or "")["exp"] + LEEWAY_S + 0.5 - time.time()))
+    answer = hasty.api.get("accounts/me")
+    assert refused(answer)
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+    renewed = renewal(hasty.api.port, hasty.tokens["refresh_token"]).json
+    assert Api(hasty.api.port, renewed["access_token"]).get("accounts/me").status == 200

@@ -52,6 +52,7 @@ find("upload").addEventListener("submit", guarded(async ({ target }) => {
     const told = await uploaded(file);
     added += told.className === "" ? 1 : 0;
     list.append(told);
+    list.scrollTop = list.scrollHeight;
   }
   find("progress").textContent = text("uploaded", { added, of: files.length });
   target.reset();
