@@ -13,6 +13,7 @@ import pytest
 
 from deploy.openresty.allowlist import routes_of
 from services.chassis import problems
+from services.chassis.catalogue import LogCatalogue
 from tests.deploy.conftest import Answer, Door, open_door
 from tests.support.processes import wait_until
 
@@ -283,8 +284,16 @@ def test_the_access_log_tells_routes_and_networks_not_paths_and_people(door: Doo
     logged = line()
     assert logged is not None
     assert (logged["route"], logged["to"], logged["status"]) == ("/calendar/{secret}.ics", "activities", 200)
-    assert (logged["trace_id"], logged["network"]) == (TRACE[3:35], "127.0.0.0")
+    assert (logged["trace"], logged["network"]) == (TRACE[3:35], "127.0.0.0")
     assert not {"very-secret", "hidden"} & set(re.findall(r"[\w-]+", door.log.read_text("latin-1")))
+
+
+def test_its_log_is_declared(door: Door) -> None:
+    catalogue = LogCatalogue.read()
+    event = catalogue.events["door.request"]
+    for line in door.logged():
+        assert line["level"] == event.level
+        assert line.keys() - {"event", "level", "timestamp"} <= catalogue.common.keys() | event.fields.keys()
 
 
 # -- when a service is not well
