@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from deploy.circus.settings import CircusSettings
+from deploy.openresty.settings import DoorSettings
 from services.chassis.catalogue import LogCatalogue, MetricCatalogue
 from services.chassis.settings import describe
 from services.command.main import runnerly
@@ -29,9 +31,9 @@ def write(folder: Path) -> None:
 
 
 def settings() -> Iterator[str]:
-    """Every setting, of every process and of each service."""
-    for group, type_ in groups():
-        described = list(describe(type_))
+    """Every setting: of every process, of each service, and of what is around them under Circus."""
+    for group, type_ in (*groups(), ("the door", DoorSettings), ("Circus", CircusSettings)):
+        described = [setting for setting in describe(type_) if setting.description]
         if not described:
             continue
         yield from (

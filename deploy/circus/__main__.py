@@ -13,7 +13,7 @@ from deploy.circus import settings
 from deploy.circus.arbiter import Refused
 from deploy.circus.reload import reload_services
 from deploy.circus.settings import Settings
-from deploy.circus.up import PID_FILE, Foreground
+from deploy.circus.up import PID_FILE, Failed, Foreground
 from services.chassis.settings import WrongSetting
 from services.command import street
 from services.command.main import EXIT_CONFIGURATION
@@ -62,6 +62,8 @@ def read() -> Settings:
 if __name__ == "__main__":
     try:
         main()
-    except (WrongSetting, Refused) as wrong:
+    except WrongSetting as wrong:
         click.echo(f"Runnerly under Circus: {wrong}", err=True)
         sys.exit(EXIT_CONFIGURATION)
+    except (Failed, Refused) as failed:
+        sys.exit(f"Runnerly under Circus: {failed}")

@@ -52,8 +52,8 @@ class Arbiter:
         self._tell("signal", name=watcher, signum=signum)
 
     def quit(self) -> None:
-        """Stop everything that is left, and circusd."""
-        self._tell("quit", waiting=True)
+        """Have it stop everything that is left, and itself; this does not wait for it."""
+        self._tell("quit")
 
     def _tell(self, command: str, *, timeout_s: float = 30, **properties: Any) -> dict[str, Any]:
         until = time.monotonic() + timeout_s

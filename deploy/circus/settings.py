@@ -13,9 +13,7 @@ from deploy.openresty.settings import DoorSettings
 from services.chassis import settings
 from services.chassis.settings import ProcessSettings
 
-LONGEST_SOCKET_PATH = (
-    100  # sun_path in sockaddr_un is 108 bytes, unix(7); the longest name we add is longer than `nginx`
-)
+LONGEST_SOCKET_PATH = 107  # bytes of sun_path, less the zero at its end: unix(7)
 
 
 class CircusSettings(Struct, frozen=True):
@@ -23,10 +21,7 @@ class CircusSettings(Struct, frozen=True):
 
     processes: Annotated[
         int,
-        Meta(
-            ge=0,
-            description="Workers of each service; 0 is half the cores. `RUNNERLY_PROCESSES_<SERVICE>` says for one",
-        ),
+        Meta(ge=0, description="Workers of each service; 0 is half the cores. Of one: `RUNNERLY_PROCESSES_<SERVICE>`"),
     ] = 0
     nginx: Annotated[str, Meta(description="The nginx or OpenResty to use, where it is not on the path")] = ""
     bootstrap: Annotated[bool, Meta(description="Whether to make keys and migrate before serving")] = True
@@ -76,5 +71,12 @@ def read(services: tuple[str, ...], environ: Mapping[str, str] = os.environ) -> 
         if len(str(door.internal_socket(service))) > LONGEST_SOCKET_PATH:
             raise settings.WrongSetting(f"Set RUNNERLY_HOME to a shorter path: {door.run} leaves no room for sockets")
     usual = circus.processes or max(1, (os.cpu_count() or 1) // 2)
-    workers = {service: int(environ.get(f"RUNNERLY_PROCESSES_{service.upper()}") or usual) for service in services}
-    return Settings(process, door, circus, workers)
+    return Settings(process, door, circus, {service: _workers(service, usual, environ) for service in services})
+
+
+def _workers(service: str, usual: int, environ: Mapping[str, str]) -> int:
+    variable = f"RUNNERLY_PROCESSES_{service.upper()}"
+    said = environ.get(variable) or str(usual)
+    if not said.isdigit() or int(said) == 0:
+        raise settings.WrongSetting(f"Set {variable} to a whole number over 0, not {said!r}")
+    return int(said)

@@ -32,12 +32,17 @@ PREPARE = (sys.executable, "-m", "deploy.circus.prepare")
 CIRCUS_S, DATABASE_S, READY_S = 15.0, 60.0, 90.0
 PORTS_S = 10.0
 STOP_S = 9.5
+LOOK_WHILE_SERVING_S = 0.2
 DOOR_CLOSES_S = 0.2
 PID_FILE = "up.pid"
 
 
 class Stopped(Exception):
     """We were told to stop."""
+
+
+class Failed(Exception):
+    """It did not come up, or fell; the settings may be right all the same."""
 
 
 class Foreground:
@@ -53,7 +58,7 @@ class Foreground:
         self._log: Path | None = None
 
     def run(self) -> int:
-        """Start, serve until SIGTERM or SIGINT, stop; returns the exit code. Raises `WrongSetting`."""
+        """Start, serve until SIGTERM or SIGINT, stop; returns the exit code. Raises `WrongSetting`, `Failed`."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         adopt_orphans()
@@ -61,7 +66,7 @@ class Foreground:
             try:
                 self._start(stack)
                 self._say_ready()
-                self._wait_for(lambda: False, None, lambda: "")
+                self._wait_for(lambda: False, None, look_s=LOOK_WHILE_SERVING_S)
             except Stopped:
                 pass
             finally:
@@ -75,7 +80,7 @@ class Foreground:
 
     def _start(self, stack: ExitStack) -> None:
         settings, process = self._settings, self._settings.process
-        for folder in (settings.run, process.home / "log", process.home / "mongo"):
+        for folder in (settings.run, process.home / "log", *([] if process.mongodb_uri else [process.home / "mongo"])):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._await_ports()
         environ, database_port = self._environ(stack)
@@ -155,23 +160,32 @@ class Foreground:
     def _run_to_end(self, command: Sequence[str], environ: dict[str, str]) -> None:
         """Run one of our commands. Raises `WrongSetting` where it fails, after it said why."""
         started = self._spawn(command, environ)
-        self._wait_for(lambda: started.poll() is not None, None, lambda: "")
+        self._wait_for(lambda: started.poll() is not None, None)
+        if started.returncode == EXIT_CONFIGURATION:
+            raise WrongSetting(f"What to set is said {self._where}")
         if started.returncode != 0:
-            raise WrongSetting(f"It could not be prepared: what is wrong is said {self._where}")
+            raise Failed(f"It could not be prepared: why is said {self._where}")
 
-    def _wait_for(self, condition: Callable[[], bool], within_s: float | None, what: Callable[[], str]) -> None:
-        """Return when the condition holds. Raises `Stopped` when told to stop, `WrongSetting` when it takes too long."""
+    def _wait_for(
+        self,
+        condition: Callable[[], bool],
+        within_s: float | None,
+        what: Callable[[], str] = str,
+        *,
+        look_s: float = LOOK_S,
+    ) -> None:
+        """Return when the condition holds. Raises `Stopped` when told to stop, `Failed` when it takes too long."""
         until = None if within_s is None else time.monotonic() + within_s
         while not condition():
             if self._told_to_stop:
                 raise Stopped
             if self._circusd is not None and self._circusd.poll() is not None:
-                raise WrongSetting(f"circusd ended: its last words are {self._where}")
+                raise Failed(f"circusd ended: its last words are {self._where}")
             if until is not None and time.monotonic() > until:
                 logs = self._settings.process.home / "log"
-                raise WrongSetting(f"Waited {within_s:.0f} s in vain for {what()}: see {self._where} and {logs}")
+                raise Failed(f"Waited {within_s:.0f} s in vain for {what()}: see {self._where} and {logs}")
             bury_orphans(self._known)
-            time.sleep(LOOK_S)
+            time.sleep(look_s)
 
     @property
     def _where(self) -> str:

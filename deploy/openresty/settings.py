@@ -27,7 +27,7 @@ class DoorSettings(Struct, frozen=True):
         float, Meta(gt=0, description="The same, of calls in which a password or a code could be guessed")
     ] = 2
     door_credentials_burst: Annotated[int, Meta(ge=1, description="The same, at once")] = 40
-    door_connections: Annotated[int, Meta(ge=1, description="Requests of one client under way at once")] = 100
+    door_connections: Annotated[int, Meta(ge=1, description="Requests of one client under way at once")] = 200
     trusted_proxies: Annotated[
         str, Meta(description="Networks of load balancers in front of the door, whose X-Forwarded-For is believed")
     ] = ""

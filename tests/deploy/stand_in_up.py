@@ -5,7 +5,7 @@ import sys
 from deploy.circus import settings
 from deploy.circus.nginx import find_nginx
 from deploy.circus.reload import reload_services
-from deploy.circus.up import Foreground
+from deploy.circus.up import Failed, Foreground
 from deploy.openresty.render import render
 from services.chassis.settings import WrongSetting
 from tests.deploy.conftest import DOCUMENTS, STAND_IN
@@ -28,5 +28,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except WrongSetting as wrong:
+    except (WrongSetting, Failed) as wrong:
         sys.exit(str(wrong))
