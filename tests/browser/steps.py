@@ -43,10 +43,11 @@ def signed_in(visitor: Visitor) -> Page:
 
 
 def upload(page: Page, *files: FilePayload) -> None:
-    """Choose files, send them, and wait for the last of them to be told of."""
+    """Choose files, send them, and wait until the last is told of and the lists show it."""
     page.get_by_label("FIT, GPX or TCX files").set_input_files(files)
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("#progress")).to_contain_text(f"of {len(files)} added")
+    expect(page.locator("#upload")).not_to_have_attribute("aria-busy", "true")
 
 
 def runs(page: Page) -> list[str]:

@@ -133,18 +133,17 @@ class Mailbox:
 
     port: int
 
-    def messages(self, to: str) -> list[dict[str, Any]]:
-        """The mails to an address, newest first."""
-        items: list[dict[str, Any]] = Api(self.port, strict=False).get("/mailbox/messages", to=to).json["items"]
-        return items
-
-    def newest(self, to: str, within_s: float = 15) -> dict[str, Any]:
-        """The newest mail to an address, as soon as there is one."""
+    def messages(self, to: str, at_least: int = 0, within_s: float = 15) -> list[dict[str, Any]]:
+        """The mails to an address, newest first, as soon as there are that many."""
         until = time.monotonic() + within_s
-        while not (found := self.messages(to)):
-            assert time.monotonic() < until, f"no mail to {to} within {within_s} s"
+        while len(found := Api(self.port, strict=False).get("/mailbox/messages", to=to).json["items"]) < at_least:
+            assert time.monotonic() < until, f"{len(found)} mails to {to} within {within_s} s, not {at_least}"
             time.sleep(0.1)
-        return found[0]
+        return list(found)
+
+    def newest(self, to: str) -> dict[str, Any]:
+        """The newest mail to an address, as soon as there is one."""
+        return self.messages(to, at_least=1)[0]
 
     def activation_token(self, to: str) -> str:
         """The token in the newest mail's link."""

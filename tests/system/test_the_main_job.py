@@ -107,9 +107,8 @@ def test_registering_tells_nobody_who_has_an_account(anybody: Api, person: Perso
     unknown = anybody.post("accounts", {"email": "new@example.com", "password": PASSWORD, "name": "Somebody"})
     assert (known.status, known.body) == (unknown.status, unknown.body)
     assert known.status == 202
-    assert (
-        "/activate?token=" not in mailbox.messages(person.email)[0]["text"] or len(mailbox.messages(person.email)) == 1
-    )
+    another, _ = mailbox.messages(person.email, at_least=2)
+    assert "/activate?token=" not in another["text"]
 
 
 def test_a_session_is_renewed_and_ended(person: Person) -> None:
