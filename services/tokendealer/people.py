@@ -1,4 +1,4 @@
-"""What the tokendealer holds of people: their sign-ins."""
+"""What the tokendealer holds of people: their sign-ins, and the apps they registered."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from datetime import datetime
 import msgspec
 
 from services.chassis.people import Belonging
-from services.tokendealer.store import FamilyStore
+from services.tokendealer.domain.clients import MAX_APPS_OF_ONE
+from services.tokendealer.store import ClientStore, FamilyStore
+from services.tokendealer.usecases.keep_apps import KeepApps
 
 
-class SignInsOfPeople:
+class HeldOfPeople:
     """The tokendealer's part in the people protocol."""
 
-    def __init__(self, families: FamilyStore, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, families: FamilyStore, clients: ClientStore, keep_apps: KeepApps, clock: Callable[[], datetime]
+    ) -> None:
         self._families = families
+        self._clients = clients
+        self._keep_apps = keep_apps
         self._clock = clock
 
     async def takeout(self, sub: str) -> AsyncIterator[Belonging]:
-        """When and through what somebody signed in; nothing that could be signed in with."""
+        """When and through what somebody signed in, and their apps; nothing that could be signed in with."""
         for family in await self._families.of_person(sub, self._clock()):
             shown = {
                 "client_id": family.client_id,
@@ -30,7 +36,18 @@ class SignInsOfPeople:
                 "expires_at": family.expires_at,
             }
             yield Belonging(f"sign-ins/{family.id}.json", msgspec.json.encode(shown))
+        for client in await self._clients.apps(sub, None, 2 * MAX_APPS_OF_ONE):
+            shown = {
+                "client_id": client.id,
+                "name": client.name,
+                "public": client.public,
+                "redirect_uris": client.redirect_uris,
+                "scopes": client.scopes,
+                "created_at": client.created_at,
+            }
+            yield Belonging(f"apps/{client.id}.json", msgspec.json.encode(shown))
 
     async def erase(self, sub: str) -> None:
-        """End every sign-in."""
+        """End every sign-in, and remove every app with all that others let it do."""
         await self._families.end_all_of_person(sub)
+        await self._keep_apps.forget_all_of(sub)

@@ -45,6 +45,10 @@ COLLECTIONS = (
     ),
     CollectionSpec(
         CLIENTS,
+        indexes=(
+            IndexSpec((("owner", 1), ("_id", 1)), name="by_owner"),
+            IndexSpec((("kind", 1), ("_id", 1)), name="by_kind"),
+        ),
         schema={
             "bsonType": "object",
             "required": ["_id", "name", "kind", "scopes", "grants", "audiences"],
@@ -134,6 +138,22 @@ class ClientStore:
         except DuplicateKeyError:  # two upserts at once: the other one has inserted it
             await self._clients.update_one({"_id": client.id}, change)
 
+    async def apps(self, owner: str | None, after: str | None, limit: int) -> list[Client]:
+        """The apps of a person, or of everybody, in the order of their ids, from one on."""
+        filter_: Document = {"kind": "app"} if owner is None else {"owner": owner}
+        if after is not None:
+            filter_["_id"] = {"$gt": after}
+        return [_client(document) async for document in self._clients.find(filter_).sort("_id", 1).limit(limit)]
+
+    async def count_of(self, owner: str) -> int:
+        """How many apps a person has."""
+        return int(await self._clients.count_documents({"owner": owner}))
+
+    async def replace(self, before: Client, after: Client) -> bool:
+        """Put a client in the place of its version before; False where that is not the current one any more."""
+        filter_ = {"_id": before.id, "version": before.version if before.version > 1 else {"$in": [1, None]}}
+        return bool((await self._clients.replace_one(filter_, _fields(after, "id"))).matched_count)
+
     async def remove(self, client_id: str) -> bool:
         """Remove a client; whether it was there."""
         return (await self._clients.delete_one({"_id": client_id})).deleted_count == 1
@@ -179,6 +199,10 @@ class FamilyStore:
     async def end_all_of_client(self, client_id: str) -> int:
         """End every family of a client; how many there were."""
         return (await self._families.delete_many({"client_id": client_id})).deleted_count
+
+    async def lessen(self, client_id: str, scopes: Sequence[str]) -> None:
+        """Leave the families of a client no more than these scopes."""
+        await self._families.update_many({"client_id": client_id}, {"$pull": {"scopes": {"$nin": list(scopes)}}})
 
     async def allow(self, sub: str, client_id: str, scopes: Sequence[str]) -> None:
         """Change what a person may do: all of it through this client, and through any other no more than it."""

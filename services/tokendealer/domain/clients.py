@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
+from services.chassis.problems import Conflict
 from services.tokendealer.domain.errors import InvalidScope, InvalidTarget, UnauthorizedClient
 
-Grant = Literal["client_credentials", "refresh_token"]
+Grant = Literal["authorization_code", "client_credentials", "refresh_token"]
 SERVICE_GRANTS: tuple[Grant, ...] = ("client_credentials",)
 APP_GRANTS: tuple[Grant, ...] = ("client_credentials", "refresh_token")
+# Of apps that people register: in a person's name only, and only after that person has said so.
+THIRD_PARTY_GRANTS: tuple[Grant, ...] = ("authorization_code", "refresh_token")
+
+MAX_APPS_OF_ONE = 50
+MAX_SECRETS = 5
+MAX_REDIRECTS = 10
+LONGEST_OVERLAP = timedelta(days=30)
+USUAL_OVERLAP = timedelta(days=1)
 
 
 class PublicKey(Struct, frozen=True):
@@ -28,10 +38,18 @@ class ClientSecret(Struct, frozen=True):
 
     hash: str
     created_at: datetime
+    expires_at: datetime | None = None
+
+    def is_good(self, now: datetime) -> bool:
+        """Whether it still proves anything."""
+        return self.expires_at is None or self.expires_at > now
 
 
 class Client(Struct, frozen=True):
-    """A program that gets tokens: what for, with which scopes at most, and how it proves who it is."""
+    """A program that gets tokens: what for, with which scopes at most, and how it proves who it is.
+
+    One that is `public` (RFC 6749, 2.1) can't keep a secret and proves nothing; `owner` is the person who registered it.
+    """
 
     id: str
     name: str
@@ -42,6 +60,11 @@ class Client(Struct, frozen=True):
     created_at: datetime
     keys: tuple[PublicKey, ...] = ()
     secrets: tuple[ClientSecret, ...] = ()
+    owner: str | None = None
+    public: bool = False
+    redirect_uris: tuple[str, ...] = ()
+    updated_at: datetime | None = None
+    version: int = 1
 
     def check_grant(self, grant: Grant) -> None:
         """Raise `UnauthorizedClient` where it may not use this grant."""
@@ -55,6 +78,20 @@ class Client(Struct, frozen=True):
         if wanted not in self.audiences:
             raise InvalidTarget
         return wanted
+
+    def with_secret(self, fresh: ClientSecret, overlap: timedelta) -> Client:
+        """Itself with one more secret; the ones before go on for `overlap`. Raises `Conflict` where it has none to keep."""
+        if self.public:
+            raise Conflict("A public client has no secret: nobody could keep it")
+        now = fresh.created_at
+        ends = now + overlap
+        before = [
+            msgspec.structs.replace(secret, expires_at=min(secret.expires_at or ends, ends))
+            for secret in self.secrets
+            if secret.is_good(now)
+        ]
+        going_on = [secret for secret in before if secret.is_good(now)]
+        return msgspec.structs.replace(self, secrets=(fresh, *going_on[: MAX_SECRETS - 1]))
 
 
 def narrowed(granted: Iterable[str], wanted: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from services.tokendealer.usecases.end_families import EndFamilies
 from services.tokendealer.usecases.grant_token import GrantToken
 from services.tokendealer.usecases.inspect_token import InspectToken
 from services.tokendealer.usecases.issue_tokens import IssueTokens
+from services.tokendealer.usecases.keep_apps import KeepApps
 from services.tokendealer.usecases.refresh_tokens import RefreshTokens
 
 
@@ -23,6 +24,7 @@ class UseCases:
     refresh_tokens: RefreshTokens
     inspect_token: InspectToken
     end_families: EndFamilies
+    keep_apps: KeepApps
     keyring: Keyring
     issuer: str
     may_issue: frozenset[str]

@@ -43,15 +43,24 @@ class AuthenticateClient:
     assertions: AssertionStore
     keyed_hash: Callable[[str, str], str]
     audiences: list[str]
+    clock: Callable[[], datetime]
     metrics: Metrics
 
-    async def __call__(self, proof: Proof) -> Client:
-        """The client that this proves."""
+    async def __call__(self, proof: Proof, *, public: bool = False) -> Client:
+        """The client that this proves; where `public` is allowed, also one that can prove nothing, by its name."""
         try:
+            if public and proof.methods == 0 and proof.client_id:
+                return await self._public(proof.client_id)
             return await self._client(proof)
         except InvalidClient:
             self.metrics.incr("tokens.refused", reason="invalid_client")
             raise
+
+    async def _public(self, client_id: str) -> Client:
+        client = await self.clients.find(client_id)
+        if client is None or not client.public:
+            raise InvalidClient
+        return client
 
     async def _client(self, proof: Proof) -> Client:
         if proof.methods > 1:
@@ -67,8 +76,9 @@ class AuthenticateClient:
 
     async def _by_secret(self, client_id: str, secret: str) -> Client:
         client = await self.clients.find(client_id)
-        given = self.keyed_hash(SECRET_PURPOSE, secret)
-        if client is None or not any(hmac.compare_digest(known.hash, given) for known in client.secrets):
+        given, now = self.keyed_hash(SECRET_PURPOSE, secret), self.clock()
+        good = [known for known in client.secrets if known.is_good(now)] if client else []
+        if client is None or not any(hmac.compare_digest(known.hash, given) for known in good):
             raise InvalidClient
         return client
 

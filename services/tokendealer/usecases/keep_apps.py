@@ -1,0 +1,191 @@
+"""Look after the apps that a person registered: third-party clients, which other people may let in.
+
+A secret is random, shown once and kept as a keyed hash; a new one is good at once and the ones before go on for a while,
+so that an app can be moved from one to the other without an outage.
+"""
+
+from __future__ import annotations
+
+import secrets
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from services.chassis.auth import API_AUDIENCE
+from services.chassis.logs import Logger
+from services.chassis.problems import Conflict, Invalid, NotFound, Stale
+from services.chassis.scopes import ADMIN, SCOPES, SERVICE
+from services.tokendealer.domain.clients import MAX_APPS_OF_ONE, THIRD_PARTY_GRANTS, Client, ClientSecret
+from services.tokendealer.domain.redirects import fault_of
+from services.tokendealer.store import ClientStore, FamilyStore
+from services.tokendealer.usecases.authenticate_client import SECRET_PURPOSE
+
+SECRET_BYTES, ID_BYTES = 32, 8
+FOR_APPS = tuple(scope for scope in SCOPES if scope not in {ADMIN, SERVICE})
+ATTEMPTS = 5
+
+
+class Asker(Struct, frozen=True):
+    """Who looks after apps: a person, after their own; an administrator, after anybody's."""
+
+    sub: str
+    admin: bool
+
+
+class App(Struct, frozen=True):
+    """What a person says of a new app."""
+
+    name: str
+    redirect_uris: tuple[str, ...]
+    scopes: tuple[str, ...]
+    public: bool
+
+
+class AppChange(Struct, frozen=True):
+    """What is to be different."""
+
+    name: str | UnsetType = UNSET
+    redirect_uris: tuple[str, ...] | UnsetType = UNSET
+    scopes: tuple[str, ...] | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class KeepApps:
+    """Raises `NotFound` for what is not there or somebody else's, `Invalid` for what an app can't be."""
+
+    clients: ClientStore
+    families: FamilyStore
+    keyed_hash: Callable[[str, str], str]
+    clock: Callable[[], datetime]
+    log: Logger
+
+    async def page(self, asker: Asker, after: str | None, limit: int) -> tuple[list[Client], str | None]:
+        """Some of them, and where to go on."""
+        found = await self.clients.apps(None if asker.admin else asker.sub, after, limit + 1)
+        return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    async def one(self, asker: Asker, client_id: str) -> Client:
+        """One of them."""
+        client = await self.clients.find(client_id)
+        if client is None or client.kind != "app" or not (asker.admin or client.owner == asker.sub):
+            raise NotFound
+        return client
+
+    async def add(self, asker: Asker, app: App) -> tuple[Client, str | None]:
+        """Register an app; itself, and its secret unless it is public. Raises `Conflict` for one too many."""
+        if await self.clients.count_of(asker.sub) >= MAX_APPS_OF_ONE:
+            raise Conflict(f"Nobody has more than {MAX_APPS_OF_ONE} apps")
+        now = self.clock()
+        secret = None if app.public else secrets.token_urlsafe(SECRET_BYTES)
+        client = Client(
+            id=f"app-{secrets.token_hex(ID_BYTES)}",
+            name=checked_name(app.name),
+            kind="app",
+            scopes=checked_scopes(app.scopes),
+            grants=THIRD_PARTY_GRANTS,
+            audiences=(API_AUDIENCE,),
+            created_at=now,
+            secrets=(self._kept(secret, now),) if secret else (),
+            owner=asker.sub,
+            public=app.public,
+            redirect_uris=checked_redirects(app.redirect_uris),
+            updated_at=now,
+        )
+        await self.clients.add(client)
+        self.log.info("client.added", client_id=client.id)
+        return client, secret
+
+    async def change(self, asker: Asker, client_id: str, change: AppChange, expected: int | None) -> Client:
+        """Change an app; what it may no longer do, its tokens may not from their next refresh. Raises `Stale`."""
+        wanted = {
+            name: check(value)
+            for name, check in CHECKS.items()
+            if (value := getattr(change, name)) is not UNSET and value is not None
+        }
+
+        def changed(client: Client) -> Client:
+            return msgspec.structs.replace(client, **wanted)
+
+        client = await self._changed(asker, client_id, changed, expected)
+        if "scopes" in wanted:
+            await self.families.lessen(client_id, client.scopes)
+        self.log.info("client.changed", client_id=client_id, what=", ".join(sorted(wanted)))
+        return client
+
+    async def add_secret(self, asker: Asker, client_id: str, overlap: timedelta) -> tuple[Client, str]:
+        """A new secret; the ones before are good for `overlap` yet. Raises `Conflict` for a public client."""
+        secret, now = secrets.token_urlsafe(SECRET_BYTES), self.clock()
+        fresh = self._kept(secret, now)
+        client = await self._changed(asker, client_id, lambda client: client.with_secret(fresh, overlap), None)
+        self.log.info("client.changed", client_id=client_id, what="secrets")
+        return client, secret
+
+    async def remove(self, asker: Asker, client_id: str, expected: int | None) -> None:
+        """Remove an app, and end all that people let it do. Raises `Stale`."""
+        client = await self.one(asker, client_id)
+        if expected not in {None, client.version}:
+            raise Stale
+        await self.forget(client_id)
+
+    async def forget(self, client_id: str) -> None:
+        """Remove an app and all that it was given. Safe to call again."""
+        await self.clients.remove(client_id)
+        ended = await self.families.end_all_of_client(client_id)
+        self.log.info("client.removed", client_id=client_id, sign_ins=ended)
+
+    async def forget_all_of(self, sub: str) -> None:
+        """Remove every app of a person. Safe to call again."""
+        while found := await self.clients.apps(sub, None, MAX_APPS_OF_ONE):
+            for client in found:
+                await self.forget(client.id)
+
+    async def _changed(
+        self, asker: Asker, client_id: str, changed: Callable[[Client], Client], expected: int | None
+    ) -> Client:
+        for _ in range(ATTEMPTS):
+            before = await self.one(asker, client_id)
+            if expected not in {None, before.version}:
+                raise Stale
+            after = msgspec.structs.replace(changed(before), version=before.version + 1, updated_at=self.clock())
+            if await self.clients.replace(before, after):
+                return after
+        raise Conflict("Others are changing this app just now")
+
+    def _kept(self, secret: str, now: datetime) -> ClientSecret:
+        return ClientSecret(self.keyed_hash(SECRET_PURPOSE, secret), now)
+
+
+def checked_name(name: str) -> str:
+    """The name, where people can read it and it can't pose as something else. Raises `Invalid`."""
+    name = unicodedata.normalize("NFC", name).strip()
+    # Control and format characters: among them those that turn the direction of the text around them.
+    if not name or any(unicodedata.category(letter).startswith(("C", "Zl", "Zp")) for letter in name):
+        raise Invalid.field("name", "A name has letters that everybody can see")
+    return name
+
+
+def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """The scopes, each of them one that an app may have. Raises `Invalid`."""
+    for scope in scopes:
+        if scope not in FOR_APPS:
+            raise Invalid.field("scopes", f"An app may have some of: {' '.join(FOR_APPS)}")
+    return tuple(sorted(set(scopes)))
+
+
+def checked_redirects(uris: tuple[str, ...]) -> tuple[str, ...]:
+    """The redirect URIs, each of them one that an answer may go to. Raises `Invalid`."""
+    for place, uri in enumerate(uris):
+        if fault := fault_of(uri):
+            raise Invalid.field(f"redirect_uris.{place}", fault)
+    return tuple(dict.fromkeys(uris))
+
+
+CHECKS: dict[str, Callable[..., object]] = {
+    "name": checked_name,
+    "redirect_uris": checked_redirects,
+    "scopes": checked_scopes,
+}
