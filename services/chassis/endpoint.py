@@ -62,7 +62,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
 
     operations: ClassVar[dict[str, Operation]] = {}
     # The media type and the body of what is told of a problem, where a protocol has its own (OAuth); see `present_problem`.
-    error_document: ClassVar[tuple[str, type[Struct]] | None] = None
+    error_document: ClassVar[tuple[str, type] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Compile the operations of a new endpoint. Raises TypeError for a verb without `@operation`."""

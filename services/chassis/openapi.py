@@ -189,6 +189,8 @@ def _responses(method: str, plan: Operation, schemas: _Schemas, endpoint: type[E
     responses = {str(plan.status): {"description": HTTPStatus(plan.status).phrase, **_answer_content(plan, schemas)}}
     if method == "GET" and plan.has_value:
         responses["304"] = {"description": "You have it already"}
+    if plan.redirects:
+        responses["303"] = {"description": HTTPStatus(303).phrase}
     by_status: dict[int, list[type[Problem]]] = {}
     for problem in _problems(plan):
         by_status.setdefault(endpoint.status_for(problem), []).append(problem)

@@ -53,6 +53,7 @@ class Operation:
     body_limit: int
     timeout_s: float
     decode_body: Callable[[bytes], Any] | None
+    redirects: bool = False
 
     @property
     def takes_body(self) -> bool:
@@ -79,10 +80,12 @@ def operation(
     key_required: bool = False,
     body_limit: int | None = None,
     timeout_s: float = TIMEOUT_S,
+    redirects: bool = False,
 ) -> Callable[[Verb], Answering]:
     """Declare the verb below as an operation.
 
-    `scope=None` lets everybody in. `key_required` refuses a call without `Idempotency-Key` (400). Raises TypeError, at
+    `scope=None` lets everybody in. `key_required` refuses a call without `Idempotency-Key` (400). One that
+    `redirects` may also send a browser elsewhere (303). Raises TypeError, at
     import, for an unknown scope or a signature that can't be injected.
     """
     if scope is not None and scope not in SCOPES:
@@ -92,7 +95,7 @@ def operation(
 
     def declare(verb: Verb) -> Answering:
         verb.declared = _Declaration(  # type: ignore[attr-defined]
-            operation_id, scope, status, problems, key_required, body_limit, timeout_s
+            operation_id, scope, status, problems, key_required, body_limit, timeout_s, redirects
         )
         return verb
 
@@ -108,6 +111,7 @@ class _Declaration:
     key_required: bool
     body_limit: int | None
     timeout_s: float
+    redirects: bool
 
 
 def compile_operation(verb: Verb) -> Operation:
@@ -142,6 +146,7 @@ def compile_operation(verb: Verb) -> Operation:
         body_limit=declared.body_limit or (UPLOAD_LIMIT if upload else JSON_LIMIT),
         timeout_s=declared.timeout_s,
         decode_body=msgspec.json.Decoder(body).decode if body is not None else None,
+        redirects=declared.redirects,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import msgspec
 
 from services.chassis.auth import API_AUDIENCE
 from services.chassis.mongo import Mongo
@@ -14,9 +15,11 @@ from services.chassis.scopes import SCOPES, SERVICE
 from services.chassis.secrets import Secrets, read_kek
 from services.chassis.settings import ProcessSettings
 from services.command.keys import tokendealer_database, with_database
-from services.tokendealer.domain.clients import APP_GRANTS, Client, ClientSecret, PublicKey
+from services.tokendealer.domain.clients import APP_GRANTS, THIRD_PARTY_GRANTS, Client, ClientSecret, PublicKey
+from services.tokendealer.domain.redirects import fault_of
 from services.tokendealer.signing import public_key_of
 from services.tokendealer.store import ClientStore, FamilyStore
+from services.tokendealer.store.authorizations import CodeStore, ConsentStore
 from services.tokendealer.usecases.authenticate_client import SECRET_PURPOSE
 
 PUBLIC_SCOPES = [scope for scope in SCOPES if scope != SERVICE]
@@ -43,22 +46,38 @@ def list_command() -> None:
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(PUBLIC_SCOPES), help="What it may do; repeatable.")
 @click.option(
+    "--redirect-uri",
+    "redirect_uris",
+    multiple=True,
+    help="Where people are sent back to, exactly: it may then ask them by authorization code; repeatable.",
+)
+@click.option("--public", is_flag=True, help="It can keep no secret: PKCE alone, with --redirect-uri.")
+@click.option(
     "--public-key",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A PEM file (EC P-256, or RSA) to prove itself with, instead of a secret.",
 )
-def add_command(name: str, scopes: tuple[str, ...], public_key: Path | None) -> None:
+def add_command(
+    name: str, scopes: tuple[str, ...], redirect_uris: tuple[str, ...], public: bool, public_key: Path | None
+) -> None:
     """Add a client called NAME; its secret is shown this once."""
     if not scopes:
         raise click.UsageError("Say what it may do with --scope")
+    if fault := next((fault for uri in redirect_uris if (fault := fault_of(uri))), None):
+        raise click.UsageError(fault)
+    if public and (public_key or not redirect_uris):
+        raise click.UsageError("A public client has a --redirect-uri, and neither secret nor key")
     try:
         keys = (public_key_of(public_key.read_bytes()),) if public_key else ()
     except ValueError as wrong:
         raise click.UsageError(str(wrong)) from None
 
     async def run(process: ProcessSettings, mongo: Mongo) -> None:
-        secret = "" if keys else secrets.token_urlsafe(32)
+        secret = "" if keys or public else secrets.token_urlsafe(32)
         client = new_client(name, scopes, keys, secret, Secrets(read_kek(process)))
+        if redirect_uris:
+            grants = THIRD_PARTY_GRANTS if public else (*APP_GRANTS, *THIRD_PARTY_GRANTS[:1])
+            client = msgspec.structs.replace(client, redirect_uris=redirect_uris, public=public, grants=grants)
         await ClientStore(tokendealer_database(mongo)).add(client)
         click.echo(f"client_id={client.id}")
         if secret:
@@ -76,6 +95,8 @@ def remove_command(client_id: str) -> None:
         database = tokendealer_database(mongo)
         if not await ClientStore(database).remove(client_id):
             raise click.ClickException(f"There is no client {client_id}")
+        await ConsentStore(database).withdraw(client_id=client_id)
+        await CodeStore(database).end_all(client_id=client_id)
         ended = await FamilyStore(database).end_all_of_client(client_id)
         click.echo(f"Removed {client_id}; {ended} sign-ins ended")
 

@@ -39,9 +39,9 @@ class Mint:
         self.metrics.incr("tokens.issued", grant="client_credentials")
         return await self._mint(sub=client_id, client_id=client_id, audience=audience, scopes=scopes, family=None)
 
-    async def for_family(self, family: Family, scopes: Sequence[str]) -> Minted:
+    async def for_family(self, family: Family, scopes: Sequence[str], *, grant: str) -> Minted:
         """A token that a client uses in a person's name, for the public API."""
-        self.metrics.incr("tokens.issued", grant="sign_in" if family.generation == 1 else "refresh_token")
+        self.metrics.incr("tokens.issued", grant=grant)
         return await self._mint(
             sub=family.sub, client_id=family.client_id, audience=API_AUDIENCE, scopes=scopes, family=family.id
         )

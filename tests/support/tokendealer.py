@@ -22,6 +22,7 @@ from services.tokendealer.app import SERVICE
 from services.tokendealer.domain.clients import Client
 from services.tokendealer.handlers.families import FamilyView, SignInTokens
 from services.tokendealer.store import ClientStore, FamilyStore
+from services.tokendealer.store.authorizations import CodeStore, ConsentStore
 from tests.support.contract import Contract, checking
 from tests.support.database import DatabaseServer
 from tests.support.process import process
@@ -46,6 +47,8 @@ class Dealer:
     box: Secrets
     clients: ClientStore
     families: FamilyStore
+    codes: CodeStore
+    consents: ConsentStore
 
     async def post(self, path: str, form: dict[str, str] | bytes, **options: Any) -> tuple[int, dict[str, Any]]:
         """Post a form; the status and what came back."""
@@ -107,6 +110,8 @@ async def tokendealer(server: DatabaseServer, home: Path, **environ: str) -> Asy
             box=Secrets(read_kek(settings)),
             clients=ClientStore(database),
             families=FamilyStore(database),
+            codes=CodeStore(database),
+            consents=ConsentStore(database),
         )
 
 

@@ -8,6 +8,8 @@ import { element, find, guarded, notice, onSessionOver, trouble } from "./say.js
 import { language, text } from "./texts.js";
 
 const RUN = /^#run\/(.+)$/;
+const NEXT = /^#next=(.+)$/;
+const SENT_FROM = ["/oauth/authorize", "/oauth/grants"];
 
 let account = null;
 let shown = null; // "door", or the address of what is shown
@@ -20,6 +22,7 @@ async function go() {
   if (!signedIn()) { closeUp(); return; }
   if (left === null || left === "door") show("loading");
   account ??= await call("GET", "accounts/me");
+  if (goBack()) return;
   const units = unitsOf(account);
   const here = location.hash;
   const id = RUN.exec(here)?.[1];
@@ -36,6 +39,17 @@ async function go() {
     scrollTo(0, 0);
     find("run-title").focus();
   }
+}
+
+/** Send somebody back to the page that sent them here to sign in: one of this site's own, and no other. */
+function goBack() {
+  const asked = NEXT.exec(location.hash)?.[1];
+  if (asked === undefined) return false;
+  let to;
+  try { to = new URL(decodeURIComponent(asked), location.origin); } catch { return false; }
+  if (to.origin !== location.origin || !SENT_FROM.includes(to.pathname)) return false;
+  location.replace(to);
+  return true;
 }
 
 /** Show the door; only what is no secret stays on the page. */
@@ -115,4 +129,5 @@ if (location.pathname === "/activate") {
   if (!signedIn()) focusDoor();
 } else {
   await visit();
+  if (NEXT.test(location.hash) && !signedIn()) { notice(text("signInFirst")); focusDoor(); }
 }

@@ -7,7 +7,13 @@ from typing import ClassVar
 from services.chassis.problems import Gone, Malformed, Unauthenticated
 
 
-class InvalidRequest(Malformed):
+class AuthorizationFault(Malformed):
+    """What an app asks of a person wrongly, and is told of at its own address (RFC 6749, 4.1.2.1)."""
+
+    error: ClassVar[str]
+
+
+class InvalidRequest(AuthorizationFault):
     """A parameter is missing, or comes twice, or makes no sense."""
 
     error: ClassVar[str] = "invalid_request"
@@ -22,10 +28,17 @@ class InvalidClient(Unauthenticated):
 
 
 class InvalidGrant(Malformed):
-    """The refresh token is not valid: unknown, used, expired, withdrawn, or another client's."""
+    """The code or the refresh token is not valid: unknown, used, expired, withdrawn, or another client's."""
 
     error: ClassVar[str] = "invalid_grant"
     title = "The grant is not valid"
+
+
+class UnsupportedResponseType(AuthorizationFault):
+    """Codes are all that is handed out at the authorization endpoint: tokens in an address are read by others."""
+
+    error: ClassVar[str] = "unsupported_response_type"
+    title = "The only response type is code"
 
 
 class UnauthorizedClient(Malformed):
@@ -42,7 +55,7 @@ class UnsupportedGrantType(Malformed):
     title = "This grant is not supported"
 
 
-class InvalidScope(Malformed):
+class InvalidScope(AuthorizationFault):
     """A scope is unknown, or more than the client or the grant has."""
 
     error: ClassVar[str] = "invalid_scope"
@@ -72,3 +85,17 @@ class SessionEnded(Gone):
 
     kind = "session-ended"
     title = "This sign-in has ended"
+
+
+class UnknownApp(Malformed):
+    """There is no such app, or not at this address: nobody is sent anywhere."""
+
+    kind = "unknown-app"
+    title = "This app is not known here"
+
+
+class QuestionOver(Gone):
+    """What a person answers was not asked, or too long ago."""
+
+    kind = "question-over"
+    title = "This question is over"

@@ -127,10 +127,13 @@ class Refresh(PeoplesEndpoint):
 
     @operation("refreshPersonsTokens", scope=SERVICE, problems=(SessionEnded,))
     async def post(self, body: Renewal) -> Answer[SignInTokens]:
-        """Trade a refresh token for the next one; a token that was traded before ends its sign-in (410, as any bad one)."""
+        """Trade a refresh token for the next one; a token that was traded before ends its sign-in (410, as any bad one).
+
+        An app trades its own at the token endpoint, where it has to prove itself.
+        """
         self.only_for_accounts()
         arrived_at = datetime.now(UTC) - timedelta(seconds=self.request.request_time())
-        sign_in = await self.uses.refresh_tokens(body.refresh_token, arrived_at=arrived_at)
+        sign_in = await self.uses.refresh_tokens(body.refresh_token, arrived_at=arrived_at, client_id=OWN_CLIENT)
         return Answer(SignInTokens.of(sign_in), headers=NOT_STORED)
 
 

@@ -9,6 +9,7 @@ from services.chassis.auth import ALGORITHM
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.operations import operation
 from services.chassis.scopes import SCOPES, SERVICE
+from services.tokendealer.domain.authorizations import METHOD
 from services.tokendealer.domain.keys import SigningKey
 from services.tokendealer.usecases import UseCases
 
@@ -46,13 +47,17 @@ class Metadata(Struct, frozen=True):
     """The authorization server's metadata (RFC 8414): what works, and nothing else."""
 
     issuer: str
+    authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
     introspection_endpoint: str
     revocation_endpoint: str
     scopes_supported: list[str]
     response_types_supported: list[str]
+    response_modes_supported: list[str]
     grant_types_supported: list[str]
+    code_challenge_methods_supported: list[str]
+    authorization_response_iss_parameter_supported: bool
     token_endpoint_auth_methods_supported: list[str]
     token_endpoint_auth_signing_alg_values_supported: list[str]
     introspection_endpoint_auth_methods_supported: list[str]
@@ -64,20 +69,25 @@ class Metadata(Struct, frozen=True):
     def at(cls, issuer: str) -> Metadata:
         """The metadata of a Runnerly at this address."""
         proofs, algorithms = list(PROOFS), list(ASSERTION_ALGORITHMS)
+        or_none = [*proofs, "none"]
         return cls(
             issuer=issuer,
+            authorization_endpoint=f"{issuer}/oauth/authorize",
             token_endpoint=f"{issuer}/oauth/token",
             jwks_uri=f"{issuer}/.well-known/jwks.json",
             introspection_endpoint=f"{issuer}/oauth/introspect",
             revocation_endpoint=f"{issuer}/oauth/revoke",
             scopes_supported=[scope for scope in SCOPES if scope != SERVICE],
-            response_types_supported=[],
-            grant_types_supported=["client_credentials", "refresh_token"],
-            token_endpoint_auth_methods_supported=proofs,
+            response_types_supported=["code"],
+            response_modes_supported=["query"],
+            grant_types_supported=["authorization_code", "client_credentials", "refresh_token"],
+            code_challenge_methods_supported=[METHOD],
+            authorization_response_iss_parameter_supported=True,
+            token_endpoint_auth_methods_supported=or_none,
             token_endpoint_auth_signing_alg_values_supported=algorithms,
             introspection_endpoint_auth_methods_supported=proofs,
             introspection_endpoint_auth_signing_alg_values_supported=algorithms,
-            revocation_endpoint_auth_methods_supported=proofs,
+            revocation_endpoint_auth_methods_supported=or_none,
             revocation_endpoint_auth_signing_alg_values_supported=algorithms,
         )
 

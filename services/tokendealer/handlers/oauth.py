@@ -61,6 +61,9 @@ class TokenForm(ClientForm, frozen=True, kw_only=True):
     scope: Text = ""
     audience: Text = ""
     refresh_token: Text = ""
+    code: Text = ""
+    redirect_uri: Text = ""
+    code_verifier: Text = ""
 
 
 class TokenQuestion(ClientForm, frozen=True, kw_only=True):
@@ -142,7 +145,7 @@ class OAuthFailure(Struct, frozen=True):
 class OAuthEndpoint(Endpoint[UseCases]):
     """An endpoint of the OAuth specifications."""
 
-    error_document: ClassVar[tuple[str, type[Struct]] | None] = ("application/json", OAuthFailure)
+    error_document: ClassVar[tuple[str, type] | None] = ("application/json", OAuthFailure)
 
     def present_problem(self, problem: Problem) -> tuple[int, dict[str, str], bytes]:
         """A problem as RFC 6749, 5.2 writes it."""
@@ -158,8 +161,8 @@ class OAuthEndpoint(Endpoint[UseCases]):
         status = super().status_for(problem)
         return 400 if status in {415, 422} else status
 
-    async def authenticate(self, form: ClientForm) -> Client:
-        """The client that asks."""
+    async def authenticate(self, form: ClientForm, *, public: bool = False) -> Client:
+        """The client that asks; where `public` is allowed, also one that can only say so."""
         return await self.uses.authenticate_client(
             Proof(
                 client_id=form.client_id,
@@ -167,7 +170,8 @@ class OAuthEndpoint(Endpoint[UseCases]):
                 assertion_type=form.client_assertion_type,
                 assertion=form.client_assertion,
                 basic=basic_of(self.request.headers.get("Authorization", "")),
-            )
+            ),
+            public=public,
         )
 
 
@@ -176,12 +180,21 @@ class Token(OAuthEndpoint):
 
     @operation("issueToken", scope=None, body_limit=FORM_LIMIT, problems=TOKEN_PROBLEMS)
     async def post(self, form: TokenForm) -> Answer[TokenAnswer]:
-        """Trade a client's own credentials, or a refresh token, for an access token."""
+        """Trade an authorization code, a refresh token, or a client's own credentials for an access token."""
         arrived_at = datetime.now(UTC) - timedelta(seconds=self.request.request_time())
         if not form.grant_type:
             raise InvalidRequest("Send the grant_type")
-        client = await self.authenticate(form)
-        wish = Wish(form.grant_type, form.scope, form.audience, form.refresh_token, arrived_at)
+        client = await self.authenticate(form, public=True)
+        wish = Wish(
+            form.grant_type,
+            form.scope,
+            form.audience,
+            form.refresh_token,
+            arrived_at,
+            form.code,
+            form.redirect_uri,
+            form.code_verifier,
+        )
         granted = await self.uses.grant_token(client, wish)
         return Answer(TokenAnswer.of(granted), headers=NOT_STORED)
 
@@ -204,7 +217,7 @@ class Revoke(OAuthEndpoint):
     @operation("revokeToken", scope=None, body_limit=FORM_LIMIT, status=200, problems=CLIENT_PROBLEMS)
     async def post(self, form: TokenQuestion) -> None:
         """End the sign-in that a token belongs to. A token that is not known is withdrawn already."""
-        client = await self.authenticate(form)
+        client = await self.authenticate(form, public=True)
         if not form.token:
             raise InvalidRequest("Send the token")
         await self.uses.inspect_token.revoke(client, form.token)

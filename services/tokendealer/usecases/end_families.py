@@ -9,6 +9,7 @@ from datetime import datetime
 from services.chassis.problems import NotFound
 from services.tokendealer.domain.families import Family, KeyedHash, RefreshToken
 from services.tokendealer.store import FamilyStore
+from services.tokendealer.store.authorizations import CodeStore, ConsentStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class EndFamilies:
     """Refresh tokens end at once; access tokens that are out end within their five minutes."""
 
     families: FamilyStore
+    codes: CodeStore
+    consents: ConsentStore
     own_client: str
     keyed_hash: KeyedHash
     clock: Callable[[], datetime]
@@ -37,9 +40,13 @@ class EndFamilies:
             await self.families.end(family.id)
 
     async def others(self, sub: str, keep: str | None) -> None:
-        """End all of a person, but the one to keep."""
+        """End all of a person, but the one to keep; apps must be let in again."""
+        await self.codes.end_all(sub=sub)
         await self.families.end_all_of_person(sub, keep=keep)
 
     async def allow(self, sub: str, scopes: Sequence[str]) -> None:
         """Change what a person may do, from the next refresh of each sign-in."""
-        await self.families.allow(sub, self.own_client, sorted(set(scopes)))
+        allowed = sorted(set(scopes))
+        await self.consents.lessen(allowed, sub=sub)
+        await self.codes.lessen(allowed, sub=sub)
+        await self.families.allow(sub, self.own_client, allowed)

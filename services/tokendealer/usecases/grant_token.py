@@ -1,4 +1,4 @@
-"""Answer a client at the token endpoint, by the grant it uses (RFC 6749, 4.4 and 6)."""
+"""Answer a client at the token endpoint, by the grant it uses (RFC 6749, 4.1.3, 4.4 and 6)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from services.tokendealer.domain.clients import Client, narrowed
 from services.tokendealer.domain.errors import InvalidGrant, InvalidRequest, SessionEnded, UnsupportedGrantType
 from services.tokendealer.minting import Mint, Minted
 from services.tokendealer.usecases.refresh_tokens import RefreshTokens
+from services.tokendealer.usecases.trade_code import TradeCode
 
 
 class Wish(Struct, frozen=True):
@@ -21,6 +22,9 @@ class Wish(Struct, frozen=True):
     audience: str
     refresh_token: str
     arrived_at: datetime
+    code: str = ""
+    redirect_uri: str = ""
+    code_verifier: str = ""
 
 
 class Granted(Struct, frozen=True):
@@ -36,6 +40,7 @@ class GrantToken:
 
     mint: Mint
     refresh_tokens: RefreshTokens
+    trade_code: TradeCode
 
     async def __call__(self, client: Client, wish: Wish) -> Granted:
         """The tokens that this client gets."""
@@ -43,6 +48,10 @@ class GrantToken:
             return await self._in_its_own_name(client, wish)
         if wish.grant_type == "refresh_token":
             return await self._refreshed(client, wish)
+        if wish.grant_type == "authorization_code":
+            client.check_grant("authorization_code")
+            sign_in = await self.trade_code(client, wish.code, wish.redirect_uri, wish.code_verifier)
+            return Granted(sign_in.minted, sign_in.refresh_token)
         raise UnsupportedGrantType
 
     async def _in_its_own_name(self, client: Client, wish: Wish) -> Granted:

@@ -46,13 +46,13 @@ class IssueTokens:
     keyed_hash: KeyedHash
     clock: Callable[[], datetime]
 
-    async def __call__(self, order: Order) -> SignIn:
-        """Begin it."""
+    async def __call__(self, order: Order, *, family: str | None = None, grant: str = "sign_in") -> SignIn:
+        """Begin it; `family` is the id it is to have, where that was settled before."""
         if await self.tombstones.holds(order.sub):
             raise Gone("This person is not here any more")
         now = self.clock()
-        family = Family(
-            id=secrets.token_urlsafe(ID_BYTES),
+        begun = Family(
+            id=family or secrets.token_urlsafe(ID_BYTES),
             sub=order.sub,
             client_id=order.client_id,
             scopes=tuple(sorted(set(order.scopes))),
@@ -63,6 +63,6 @@ class IssueTokens:
             rotated_at=now,
             expires_at=self.lifetimes.family_ends(now, now),
         )
-        minted = await self.mint.for_family(family, family.scopes)
-        await self.families.add(family)
-        return SignIn(family, family.token(self.keyed_hash), minted)
+        minted = await self.mint.for_family(begun, begun.scopes, grant=grant)
+        await self.families.add(begun)
+        return SignIn(begun, begun.token(self.keyed_hash), minted)

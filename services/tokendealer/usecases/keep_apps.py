@@ -22,6 +22,7 @@ from services.chassis.scopes import ADMIN, SCOPES, SERVICE
 from services.tokendealer.domain.clients import MAX_APPS_OF_ONE, THIRD_PARTY_GRANTS, Client, ClientSecret
 from services.tokendealer.domain.redirects import fault_of
 from services.tokendealer.store import ClientStore, FamilyStore
+from services.tokendealer.store.authorizations import CodeStore, ConsentStore
 from services.tokendealer.usecases.authenticate_client import SECRET_PURPOSE
 
 SECRET_BYTES, ID_BYTES = 32, 8
@@ -59,6 +60,8 @@ class KeepApps:
 
     clients: ClientStore
     families: FamilyStore
+    codes: CodeStore
+    consents: ConsentStore
     keyed_hash: Callable[[str, str], str]
     clock: Callable[[], datetime]
     log: Logger
@@ -79,7 +82,7 @@ class KeepApps:
         """Register an app; itself, and its secret unless it is public. Raises `Conflict` for one too many."""
         if await self.clients.count_of(asker.sub) >= MAX_APPS_OF_ONE:
             raise Conflict(f"Nobody has more than {MAX_APPS_OF_ONE} apps")
-        now = self.clock()
+        now = self._now()
         secret = None if app.public else secrets.token_urlsafe(SECRET_BYTES)
         client = Client(
             id=f"app-{secrets.token_hex(ID_BYTES)}",
@@ -112,13 +115,15 @@ class KeepApps:
 
         client = await self._changed(asker, client_id, changed, expected)
         if "scopes" in wanted:
+            await self.consents.lessen(client.scopes, client_id=client_id)
+            await self.codes.lessen(client.scopes, client_id=client_id)
             await self.families.lessen(client_id, client.scopes)
         self.log.info("client.changed", client_id=client_id, what=", ".join(sorted(wanted)))
         return client
 
     async def add_secret(self, asker: Asker, client_id: str, overlap: timedelta) -> tuple[Client, str]:
         """A new secret; the ones before are good for `overlap` yet. Raises `Conflict` for a public client."""
-        secret, now = secrets.token_urlsafe(SECRET_BYTES), self.clock()
+        secret, now = secrets.token_urlsafe(SECRET_BYTES), self._now()
         fresh = self._kept(secret, now)
         client = await self._changed(asker, client_id, lambda client: client.with_secret(fresh, overlap), None)
         self.log.info("client.changed", client_id=client_id, what="secrets")
@@ -134,6 +139,8 @@ class KeepApps:
     async def forget(self, client_id: str) -> None:
         """Remove an app and all that it was given. Safe to call again."""
         await self.clients.remove(client_id)
+        await self.consents.withdraw(client_id=client_id)
+        await self.codes.end_all(client_id=client_id)
         ended = await self.families.end_all_of_client(client_id)
         self.log.info("client.removed", client_id=client_id, sign_ins=ended)
 
@@ -150,10 +157,14 @@ class KeepApps:
             before = await self.one(asker, client_id)
             if expected not in {None, before.version}:
                 raise Stale
-            after = msgspec.structs.replace(changed(before), version=before.version + 1, updated_at=self.clock())
+            after = msgspec.structs.replace(changed(before), version=before.version + 1, updated_at=self._now())
             if await self.clients.replace(before, after):
                 return after
         raise Conflict("Others are changing this app just now")
+
+    def _now(self) -> datetime:
+        now = self.clock()  # to the millisecond, as the database keeps it
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def _kept(self, secret: str, now: datetime) -> ClientSecret:
         return ClientSecret(self.keyed_hash(SECRET_PURPOSE, secret), now)

@@ -195,7 +195,9 @@ async def test_what_an_app_may_no_longer_do_its_tokens_may_not_from_the_next_ref
     app = await kim.add(scopes=["activities:read", "reports:read"])
     tokens = await dealer.sign_in("lee", app["id"], "activities:read", "reports:read")
     assert (await kim.ask("PATCH", f"/{app['id']}", {"scopes": ["reports:read"]}))[0] == 200
-    assert (await dealer.refresh(tokens.refresh_token)).scope == "reports:read"
+    form = {"client_id": app["id"], "client_secret": app["secret"], "grant_type": "refresh_token"}
+    _, refreshed = await dealer.post("/oauth/token", {**form, "refresh_token": tokens.refresh_token})
+    assert refreshed["scope"] == "reports:read"
 
 
 async def test_nobody_has_more_than_fifty(dealer: Dealer) -> None:
@@ -210,7 +212,7 @@ async def test_takeout_tells_of_apps_and_deletion_removes_them_with_all_they_wer
     app = await gone.add()
     await dealer.sign_in("lee-too", app["id"], "activities:read")
     async with dealer.accounts.stream("/internal/v1/people/gone") as answer:
-        content = b"".join([chunk async for chunk in answer.chunks])
+        content = b"".join([chunk async for chunk in answer.chunks()])
     with tarfile.open(fileobj=BytesIO(content)) as archive:
         assert f"apps/{app['id']}.json" in archive.getnames()
     assert app["secret"].encode() not in content

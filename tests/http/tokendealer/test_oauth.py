@@ -77,8 +77,7 @@ async def claims_of(dealer: Dealer, token: str) -> dict[str, Any]:
 async def test_the_metadata_tells_what_works_and_nothing_else(dealer: Dealer) -> None:
     told, headers = await dealer.get("/.well-known/oauth-authorization-server")
     assert told["issuer"] == dealer.settings.url
-    assert "authorization_endpoint" not in told
-    assert told["grant_types_supported"] == ["client_credentials", "refresh_token"]
+    assert told["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]
     assert headers["Cache-Control"] == "public, max-age=300"
     for name in ("token_endpoint", "introspection_endpoint", "revocation_endpoint"):
         path = told[name].removeprefix(told["issuer"])
@@ -255,7 +254,7 @@ async def test_errors_have_their_names(
     ("form", "error"),
     [
         ({"grant_type": "password", "username": "a", "password": "b"}, "unsupported_grant_type"),
-        ({"grant_type": "authorization_code", "code": "x"}, "unsupported_grant_type"),
+        ({"grant_type": "authorization_code", "code": "x"}, "unauthorized_client"),
         (OWN | {"scope": "admin"}, "invalid_scope"),
         (OWN | {"scope": "account service"}, "invalid_scope"),
         (OWN | {"audience": "mailer"}, "invalid_target"),

@@ -196,6 +196,10 @@ class FamilyStore:
         filter_ = {"sub": sub} if keep is None else {"sub": sub, "_id": {"$ne": keep}}
         return (await self._families.delete_many(filter_)).deleted_count
 
+    async def end_all_of_person_with(self, sub: str, client_id: str) -> int:
+        """End every family of a person through one client; how many there were."""
+        return (await self._families.delete_many({"sub": sub, "client_id": client_id})).deleted_count
+
     async def end_all_of_client(self, client_id: str) -> int:
         """End every family of a client; how many there were."""
         return (await self._families.delete_many({"client_id": client_id})).deleted_count
