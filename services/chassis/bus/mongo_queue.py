@@ -7,7 +7,7 @@ publishing twice delivers once.
 
 A claim is a conditional update of a candidate found before, not a `find_one_and_update`: many workers then read once
 and compete for single documents, and the embedded SecantusDB scans a collection for each `find_one_and_update`.
-Leases compare the clocks of the machines of one deployment: they are long (half a minute) against any skew.
+Leases compare the clocks of the machines of one deployment: they are long (a quarter of a minute) against any skew.
 """
 
 from __future__ import annotations

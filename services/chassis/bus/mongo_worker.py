@@ -11,7 +11,7 @@ from services.chassis.bus.handling import Again, Done, GivenUp, Handling, Verdic
 from services.chassis.bus.mongo_queue import Claim, Queues
 from services.chassis.bus.transport import BusUnavailable
 
-LEASE_S = 30.0
+LEASE_S = 15.0
 SETTLE_AGAIN_S = 0.5
 
 
