@@ -14,6 +14,7 @@ from services.accounts.store.accounts import Accounts
 from services.accounts.store.attempts import Attempts
 from services.accounts.usecases import UseCases
 from services.accounts.usecases.activate import Activate
+from services.accounts.usecases.back_off import BackOff
 from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.mailing_links import MailingLinks
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
@@ -33,11 +34,12 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     hash_name = partial(chassis.secrets.keyed_hash, "accounts.attempts")
     tokendealer = Tokendealer(Peer.of("tokendealer", chassis.process, chassis.http, chassis.identity))
     mailing = MailingLinks(attempts, settings.limits, hash_name, settings.activation_hours)
+    back_off = BackOff(attempts, settings.limits, hash_name, clock)
     uses = UseCases(
         register=Register(accounts, hashing, mailing, clock, chassis.metrics, log),
         activate=Activate(accounts, clock),
         mail_activation=MailActivation(accounts, mailing, clock),
-        sign_in=SignIn(accounts, hashing, attempts, settings.limits, hash_name, tokendealer, clock, log),
+        sign_in=SignIn(accounts, hashing, back_off, tokendealer, clock, log),
         sessions=Sessions(tokendealer),
         read_account=ReadAccount(accounts),
         change_profile=ChangeProfile(accounts, clock),

@@ -1,0 +1,74 @@
+"""Slow down who guesses: failures are counted by account and by address, and too many of either make everybody wait.
+
+The counters are looked at before a guess, and again after it: of a hundred guesses at once no more are answered than of
+a hundred in a row, and a right one among them opens nothing once the others were too many.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec import Struct
+
+from services.accounts.domain.attempts import Limits, TooManyAttempts, network_of
+from services.accounts.store.attempts import Attempts, Count
+
+
+class Counter(Struct, frozen=True):
+    """One of the counters of failures."""
+
+    name: str
+    limit: int
+
+
+class Guess(Struct, frozen=True):
+    """Somebody who says that an account is theirs: by what they are counted."""
+
+    account: Counter
+    address: Counter
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """Counts failures. `hash_name` makes the keyed hash that a counter is known by."""
+
+    attempts: Attempts
+    limits: Limits
+    hash_name: Callable[[str], str]
+    clock: Callable[[], datetime]
+
+    def guess(self, email_key: str, client_ip: str) -> Guess:
+        """Somebody at this address of the network tries the account of this e-mail address."""
+        return Guess(
+            Counter(self._account(email_key), self.limits.account),
+            Counter(self.hash_name(f"address:{network_of(client_ip)}"), self.limits.address),
+        )
+
+    async def check(self, guess: Guess) -> None:
+        """Raise `TooManyAttempts` where all of a counter's failures are used up."""
+        for counter in (guess.account, guess.address):
+            count = await self.attempts.read(counter.name, self.clock())
+            if count is not None and count.number >= counter.limit:
+                raise self._wait_for(count)
+
+    async def fail(self, guess: Guess) -> None:
+        """Count a failure; raise `TooManyAttempts` where it is one too many to be answered."""
+        counters = (guess.account, guess.address)
+        counts = [await self.attempts.count(counter.name, self.limits.window, self.clock()) for counter in counters]
+        for counter, count in zip(counters, counts, strict=True):
+            if count.number > counter.limit:
+                raise self._wait_for(count)
+
+    async def forgive(self, email_key: str) -> None:
+        """Forget the failures of an account, whose owner has just proved to be that."""
+        await self.attempts.forget(self._account(email_key))
+
+    def _account(self, email_key: str) -> str:
+        return self.hash_name(f"account:{email_key}")
+
+    def _wait_for(self, count: Count) -> TooManyAttempts:
+        wait_s = (count.ends_at - self.clock()).total_seconds()
+        return TooManyAttempts(retry_after_s=max(1, math.ceil(wait_s)))
