@@ -11,12 +11,14 @@ from services.activities.people import RunnersActivities
 from services.activities.settings import ActivitiesSettings
 from services.activities.store.activities import ActivityStore
 from services.activities.store.finding import Finder
+from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
 from services.activities.store.shape import COLLECTIONS
 from services.activities.usecases import UseCases
 from services.activities.usecases.add_by_hand import AddByHand
 from services.activities.usecases.correct_activity import CorrectActivity
 from services.activities.usecases.import_file import ImportFile
+from services.activities.usecases.keep_gear import KeepGear
 from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf
 from services.activities.usecases.look_up import ListActivities, ReadActivity
 from services.activities.usecases.remove_activity import RemoveActivity
@@ -38,7 +40,8 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:  # noq
     )
     parsers.start()
     originals = Originals(chassis.database)
-    store = ActivityStore(chassis.database, originals, chassis.bus.outbox)
+    gear = GearStore(chassis.database)
+    store = ActivityStore(chassis.database, originals, gear, chassis.bus.outbox)
     finder = Finder(chassis.database)
     return Built(
         uses=UseCases(
@@ -56,11 +59,12 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:  # noq
             best_efforts_of=BestEffortsOf(store),
             original_of=OriginalOf(store),
             sum_up=SumUp(finder),
+            gear=KeepGear(gear, chassis.tombstones, new_id, chassis.clock),
         ),
         checks={"parsers": parsers.check},
         jobs=(lambda: originals.sweep_for_ever(chassis.log),),
         close=parsers.close,
-        people=RunnersActivities(store),
+        people=RunnersActivities(store, gear),
     )
 
 
@@ -77,7 +81,7 @@ def cores() -> int:
 SERVICE = Service(
     name="activities",
     summary="Runs: files, summaries, streams, laps, splits, statistics.",
-    prefixes=("/api/v1/activities", "/api/v1/stats"),
+    prefixes=("/api/v1/activities", "/api/v1/stats", "/api/v1/gear"),
     routes=ROUTES,
     settings=ActivitiesSettings,
     collections=COLLECTIONS,

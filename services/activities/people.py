@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+from services.activities.domain.activity import Activity
+from services.activities.domain.gear import Gear
 from services.activities.store.activities import ActivityStore
+from services.activities.store.gear import GearStore
 from services.chassis.people import Belonging
 from services.chassis.problems import NotFound
 
@@ -17,14 +20,15 @@ class RunnersActivities:
     """A runner's activities, and the files they came in."""
 
     store: ActivityStore
+    gear: GearStore
 
     async def takeout(self, sub: str) -> AsyncIterator[Belonging]:
-        """Every activity as JSON, and each file once, under its digest."""
+        """All gear and every activity as JSON, and each file once, under its digest."""
+        for gear in await self.gear.all_of(sub):
+            yield Belonging(f"gear/{gear.id}.json", _document(gear))
         seen: set[str] = set()
         async for activity in self.store.all_of(sub):
-            document = msgspec.to_builtins(activity)
-            del document["owner"]
-            yield Belonging(f"activities/{activity.id}.json", msgspec.json.encode(document))
+            yield Belonging(f"activities/{activity.id}.json", _document(activity))
             sha256 = activity.source.sha256
             if sha256 is None or sha256 in seen:
                 continue
@@ -38,3 +42,10 @@ class RunnersActivities:
     async def erase(self, sub: str) -> None:
         """Remove it all."""
         await self.store.remove_all(sub)
+
+
+def _document(value: Activity | Gear) -> bytes:
+    """A thing as JSON, without the id of its owner, who knows who that is."""
+    document = msgspec.to_builtins(value)
+    del document["owner"]
+    return msgspec.json.encode(document)

@@ -23,6 +23,7 @@ Exertion = Annotated[int, Meta(ge=1, le=10, description="How hard it felt, 1 to 
 Metres = Annotated[float, Meta(ge=0, le=5_000_000)]
 Climb = Annotated[float, Meta(ge=0, le=100_000)]
 Seconds = Annotated[float, Meta(gt=0, le=LONGEST_S)]
+GearId = Annotated[str, Meta(max_length=64)]
 HeartRate = Annotated[float, Meta(ge=25, le=250)]
 
 
@@ -32,6 +33,7 @@ class Correction(Struct, frozen=True, forbid_unknown_fields=True):
     title: Title | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
     sport: Sport | UnsetType = UNSET
+    gear_id: GearId | UnsetType | None = UNSET
     visibility: Visibility | UnsetType = UNSET
     perceived_exertion: Exertion | UnsetType | None = UNSET
 
@@ -52,6 +54,7 @@ class ManualActivity(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     average_heart_rate_bpm: HeartRate | None = None
     max_heart_rate_bpm: HeartRate | None = None
     calories_kcal: Annotated[float, Meta(ge=0, le=100_000)] | None = None
+    gear_id: GearId | None = None
     visibility: Visibility = "private"
     perceived_exertion: Exertion | None = None
 
@@ -103,6 +106,7 @@ def by_hand(manual: ManualActivity, *, owner: str, activity_id: str, now: dateti
         source=Source("manual"),
         created_at=now,
         updated_at=now,
+        gear_id=manual.gear_id,
         visibility=manual.visibility,
         perceived_exertion=manual.perceived_exertion,
     )

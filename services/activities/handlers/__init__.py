@@ -1,5 +1,5 @@
 """HTTP in and out, one module a resource."""
 
-from services.activities.handlers import activities, along, stats
+from services.activities.handlers import activities, along, gear, stats
 
-ROUTES = (*activities.ROUTES, *along.ROUTES, *stats.ROUTES)
+ROUTES = (*activities.ROUTES, *along.ROUTES, *stats.ROUTES, *gear.ROUTES)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from services.activities import events
 from services.activities.domain.activity import Activity
 from services.activities.domain.duplicates import START_WITHIN, same_activity
+from services.activities.domain.gear import Wear
 from services.activities.domain.problems import DuplicateActivity
 from services.activities.domain.roll_ups import Counted, change
 from services.activities.parsers.parsed import ParsedActivity
@@ -23,6 +24,7 @@ from services.activities.store.documents import (
     roll_up_updates,
     streams_of,
 )
+from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
 from services.activities.store.shape import ACTIVITIES, OWNERS, ROLL_UPS, STREAMS
 from services.activities.store.turns import Turns
@@ -46,13 +48,14 @@ class NewActivity(Struct, frozen=True):
 class ActivityStore:
     """The activities of all runners. Nothing is found or changed without saying whose it is."""
 
-    def __init__(self, database: Database, originals: Originals, outbox: Outbox) -> None:
+    def __init__(self, database: Database, originals: Originals, gear: GearStore, outbox: Outbox) -> None:
         self._database = database
         self._activities = database.collection(ACTIVITIES)
         self._streams = database.collection(STREAMS)
         self._roll_ups = database.collection(ROLL_UPS)
         self._owners = database.collection(OWNERS)
         self._originals = originals
+        self._gear = gear
         self._outbox = outbox
         self._turns = Turns()
 
@@ -74,8 +77,7 @@ class ActivityStore:
             fresh = [one for one in new if one.activity.id not in twins]
             if not fresh:
                 raise DuplicateActivity.of(twins[new[0].activity.id])
-            await self._insert(session, owner, fresh, original)
-            added = tuple(one.activity for one in fresh)
+            added = await self._insert(session, owner, fresh, original)
             await once.keep(session, added)
             await self._outbox.add(session, *map(events.imported, added))
             return added
@@ -117,6 +119,7 @@ class ActivityStore:
             changes = {name: value for name, value in document_of(after, None).items() if name != "_id"}
             await self._activities.update_one({"_id": activity_id}, {"$set": changes}, session=session)
             await self._roll_up(session, owner, removed=[before], added=[after])
+            await self._gear.wear(session, owner, removed=[before], added=[after])
             await self._outbox.add(session, events.changed(after))
             return after
 
@@ -134,6 +137,7 @@ class ActivityStore:
             )
             await self._streams.delete_one({"_id": activity_id}, session=session)
             await self._roll_up(session, owner, removed=[activity])
+            await self._gear.wear(session, owner, removed=[activity])
             await self._owners.update_one({"_id": owner}, {"$inc": {"activities": -1}}, session=session)
             if removed and "original" in removed:
                 await self._originals.let_go(session, owner, removed["original"])
@@ -166,18 +170,18 @@ class ActivityStore:
         return activity_of(document), await self._originals.read(place)
 
     async def rebuild_roll_ups(self, owner: str) -> None:
-        """Make a runner's statistics anew from the activities, by the function that changes them."""
+        """Make a runner's statistics, and the way of all gear, anew from the activities, by the function that changes them."""
 
         async def body(session: Session) -> None:
             await self._guard(session, owner)
             fields = dict.fromkeys(Counted.__struct_fields__, 1)
-            found = await self._activities.find({"owner": owner}, {**fields, "started_at": 1}, session=session).to_list(
-                None
-            )
+            fields |= {"started_at": 1, "gear_id": 1}
+            found = await self._activities.find({"owner": owner}, fields, session=session).to_list(None)
             totals = change(added=[msgspec.convert(document, Counted) for document in found])
             await self._roll_ups.delete_many({"owner": owner}, session=session)
             if totals:
                 await self._roll_ups.insert_many(roll_up_documents(owner, totals), session=session)
+            await self._gear.count_anew(session, owner, [msgspec.convert(document, Wear) for document in found])
             starts = [document["started_at"] for document in found]
             extent = {
                 "activities": len(found),
@@ -194,6 +198,7 @@ class ActivityStore:
         async with self._turns.of(owner):
             for collection in (self._streams, self._activities, self._roll_ups):
                 await collection.delete_many({"owner": owner})
+            await self._gear.remove_all(owner)
             await self._originals.remove_all(owner)
             await self._owners.delete_one({"_id": owner})
 
@@ -247,16 +252,19 @@ class ActivityStore:
 
     async def _insert(
         self, session: Session, owner: str, fresh: Sequence[NewActivity], original: ObjectId | None
-    ) -> None:
-        await self._activities.insert_many([document_of(one.activity, original) for one in fresh], session=session)
+    ) -> tuple[Activity, ...]:
+        """Insert these, and return them as they are then, with the gear that they get."""
+        added = await self._gear.given_defaults(session, owner, [one.activity for one in fresh])
+        await self._activities.insert_many([document_of(activity, original) for activity in added], session=session)
         streams = [streams_of(one.activity, one.parsed) for one in fresh if one.parsed and one.parsed.streams]
         if streams:
             await self._streams.insert_many(streams, session=session)
         if original is not None:
             await self._originals.claim(session, original)
-        added = [one.activity for one in fresh]
         await self._roll_up(session, owner, added=added)
+        await self._gear.wear(session, owner, added=added)
         await self._owners.update_one({"_id": owner}, _extended(added), session=session)
+        return added
 
     async def _roll_up(
         self, session: Session, owner: str, removed: Sequence[Activity] = (), added: Sequence[Activity] = ()

@@ -11,6 +11,7 @@ STREAMS = "streams"
 ROLL_UPS = "roll_ups"
 OWNERS = "owners"
 UNCLAIMED = "unclaimed_originals"
+GEAR = "gear"
 ORIGINALS = "originals"  # a GridFS bucket
 
 _AMOUNT = {"bsonType": ["double", "int", "long"], "minimum": 0}
@@ -87,6 +88,7 @@ COLLECTIONS = (
                 partial={"source.sha256": {"$type": "string"}},
             ),
             IndexSpec((("original", ASCENDING),), name="by_original", sparse=True),
+            IndexSpec((("gear_id", ASCENDING),), name="by_gear", partial={"gear_id": {"$type": "string"}}),
         ),
         schema=_ACTIVITY,
     ),
@@ -106,6 +108,15 @@ COLLECTIONS = (
     ),
     # one document a runner, written by every change of the runner's activities: two changes at once conflict here
     CollectionSpec(OWNERS),
+    CollectionSpec(
+        GEAR,
+        indexes=(IndexSpec((("owner", ASCENDING),), name="by_owner"),),
+        schema={
+            "bsonType": "object",
+            "required": ["_id", "owner", "version", "kind", "name", "distance_mm", "activities", "default_for"],
+            "properties": {"distance_mm": _WHOLE, "activities": _WHOLE, "default_for": {"bsonType": "array"}},
+        },
+    ),
     # originals that no activity refers to (yet, or any more)
     CollectionSpec(
         UNCLAIMED,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.activities.usecases.add_by_hand import AddByHand
 from services.activities.usecases.correct_activity import CorrectActivity
 from services.activities.usecases.import_file import ImportFile
+from services.activities.usecases.keep_gear import KeepGear
 from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf
 from services.activities.usecases.look_up import ListActivities, ReadActivity
 from services.activities.usecases.remove_activity import RemoveActivity
@@ -29,3 +30,4 @@ class UseCases:
     best_efforts_of: BestEffortsOf
     original_of: OriginalOf
     sum_up: SumUp
+    gear: KeepGear

@@ -18,6 +18,7 @@ from services.activities.domain.sports import SPORTS
 from services.activities.parsers.parsed import ParsedActivity
 from services.activities.store.activities import ActivityStore, NewActivity
 from services.activities.store.finding import Finder
+from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
 from services.activities.store.shape import COLLECTIONS, ROLL_UPS
 from services.chassis.bus import outbox
@@ -40,7 +41,7 @@ class House:
 
     def __init__(self, database: Database) -> None:
         self.originals = Originals(database)
-        self.store = ActivityStore(database, self.originals, Outbox(database))
+        self.store = ActivityStore(database, self.originals, GearStore(database), Outbox(database))
         self.finder = Finder(database)
 
     async def add(self, one: NewActivity, original: ObjectId | None = None) -> Activity:
