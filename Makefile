@@ -72,8 +72,9 @@ load: develop ## Send runners for a minute to a Runnerly that runs here; fails w
 		--host "$${RUNNERLY_PUBLIC_URL:-http://127.0.0.1:$${RUNNERLY_PORT:-8080}}"
 
 .PHONY: openapi
-openapi: develop ## Write the OpenAPI documents that are committed
-	@exec $(PYTHON_HERE) -m services openapi
+openapi: develop ## Write the OpenAPI documents and the schemas of a takeout that are committed
+	@$(PYTHON_HERE) -m services openapi
+	@exec $(PYTHON_HERE) -m services schemas
 
 .PHONY: docs
 docs: develop ## Build the book into docs/_build/html

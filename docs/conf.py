@@ -25,7 +25,7 @@ version = release = _declared["version"]
 extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "_generated", "openapi"]
+exclude_patterns = ["_build", "_generated", "openapi", "takeout"]
 nitpicky = True
 suppress_warnings = ["myst.strikethrough"]
 

@@ -56,4 +56,5 @@ SERVICE = Service(
     settings=Settings,
     collections=store.COLLECTIONS,
     build=build,
+    people=AccountsOfPeople,
 )

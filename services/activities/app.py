@@ -86,4 +86,5 @@ SERVICE = Service(
     settings=ActivitiesSettings,
     collections=COLLECTIONS,
     build=build,
+    people=RunnersActivities,
 )

@@ -4,48 +4,108 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
 
 import msgspec
+from msgspec import Struct
 
-from services.activities.domain.activity import Activity
+from services.activities.domain.activity import Activity, LoadFrom, Source, Summary, Visibility
 from services.activities.domain.gear import Gear
+from services.activities.domain.sports import Sport
 from services.activities.store.activities import ActivityStore
 from services.activities.store.gear import GearStore
-from services.chassis.people import Belonging
+from services.chassis.holdings import Holding
+from services.chassis.people import Belonging, Erased
 from services.chassis.problems import NotFound
+
+GZIP = b"\x1f\x8b"
+
+
+class TakenActivity(Summary, frozen=True, kw_only=True):
+    """An activity with all that its runner said about it. `original` is the path of the file it was read from, if any.
+
+    `session` is its place in a file of several sports. What is computed from the file (streams, laps, splits, efforts,
+    statistics) is not here: it is computed again from the file.
+    """
+
+    id: str
+    source: Source
+    original: str | None
+    session: int
+    created_at: datetime
+    updated_at: datetime
+    visibility: Visibility
+    gear_id: str | None
+    perceived_exertion: int | None
+    load: float | None
+    load_from: LoadFrom | None
+
+
+class TakenGear(Struct, frozen=True, kw_only=True):
+    """A piece of gear. `retired` is what its owner says; how far it has come is the sum of the activities that name it."""
+
+    id: str
+    kind: str
+    name: str
+    distance_m: float
+    activities: int
+    retire_at_m: float | None
+    retired: bool
+    default_for: tuple[Sport, ...]
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class RunnersActivities:
-    """A runner's activities, and the files they came in."""
+    """A runner's activities, the files they came in, and gear."""
+
+    holdings: ClassVar[tuple[Holding, ...]] = (
+        Holding("gear/*.json", "A piece of gear", TakenGear),
+        Holding("activities/*.json", "An activity, with its runner's corrections", TakenActivity),
+        Holding("originals/*", "A file as it was uploaded, under its SHA-256; activities name theirs as `original`"),
+    )
 
     store: ActivityStore
     gear: GearStore
 
     async def takeout(self, sub: str) -> AsyncIterator[Belonging]:
-        """All gear and every activity as JSON, and each file once, under its digest."""
+        """All gear, then every activity, each after the file it came in; a file of several activities comes once."""
         for gear in await self.gear.all_of(sub):
-            yield Belonging(f"gear/{gear.id}.json", _document(gear))
-        seen: set[str] = set()
+            yield Belonging(f"gear/{gear.id}.json", msgspec.json.encode(_taken_gear(gear)))
+        paths: dict[str, str] = {}
         async for activity in self.store.all_of(sub):
-            yield Belonging(f"activities/{activity.id}.json", _document(activity))
             sha256 = activity.source.sha256
-            if sha256 is None or sha256 in seen:
-                continue
-            seen.add(sha256)
-            try:
-                _, content = await self.store.original(sub, activity.id)
-            except NotFound:  # removed in the meantime
-                continue
-            yield Belonging(f"originals/{sha256}.{activity.source.format}", content)
+            if sha256 is not None and sha256 not in paths:
+                try:
+                    _, content = await self.store.original(sub, activity.id)
+                except NotFound:  # removed in the meantime
+                    continue
+                paths[sha256] = _path_of(activity.source, content)
+                yield Belonging(paths[sha256], content)
+            taken = _taken(activity, paths.get(sha256 or ""))
+            yield Belonging(f"activities/{activity.id}.json", msgspec.json.encode(taken))
 
-    async def erase(self, sub: str) -> None:
+    async def erase(self, sub: str) -> Erased:
         """Remove it all."""
         await self.store.remove_all(sub)
+        return Erased()
 
 
-def _document(value: Activity | Gear) -> bytes:
-    """A thing as JSON, without the id of its owner, who knows who that is."""
-    document = msgspec.to_builtins(value)
-    del document["owner"]
-    return msgspec.json.encode(document)
+def _path_of(source: Source, content: bytes) -> str:
+    """Where a file is in the archive; a zipped one says so, whatever name it was sent under."""
+    return f"originals/{source.sha256}.{source.format}" + (".gz" if content.startswith(GZIP) else "")
+
+
+def _taken(activity: Activity, original: str | None) -> TakenActivity:
+    """The activity without whose it is and its place in our bookkeeping."""
+    known = msgspec.structs.asdict(activity)
+    fields = {name: known[name] for name in TakenActivity.__struct_fields__ if name in known}
+    return TakenActivity(**fields, original=original)
+
+
+def _taken_gear(gear: Gear) -> TakenGear:
+    known = msgspec.structs.asdict(gear)
+    fields = {name: known[name] for name in TakenGear.__struct_fields__ if name in known}
+    return TakenGear(**fields, distance_m=gear.distance_m, retired=gear.withdrawn)

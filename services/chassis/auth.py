@@ -156,12 +156,24 @@ class Keys:
 
 
 class Verifier:
-    """Checks the tokens that are meant for one audience, and remembers those it has checked until they expire."""
+    """Checks the tokens that are meant for one audience, and remembers those it has checked until they expire.
 
-    def __init__(self, issuer: str, keys: Keys, audience: str, *, clock: Callable[[], float] = time.time) -> None:
+    `departed` says of a person whether they were deleted: their tokens are refused, however long they would live.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        keys: Keys,
+        audience: str,
+        *,
+        departed: Callable[[str], bool] = lambda _: False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._issuer = issuer
         self._keys = keys
         self._audience = audience
+        self._departed = departed
         self._clock = clock
         self._known: dict[bytes, Caller] = {}
         self._generation = keys.generation
@@ -172,7 +184,9 @@ class Verifier:
             self._known.clear()
             self._generation = self._keys.generation
         caller = self._known.get(_digest(token))
-        return caller if caller is not None and caller.expires_at > self._clock() else None
+        if caller is None or caller.expires_at <= self._clock() or self._departed(caller.sub):
+            return None
+        return caller
 
     async def verify(self, token: str) -> Caller:
         """The caller that this token speaks for. Raises `BadToken`, or `Unavailable` while there are no keys."""
@@ -182,6 +196,8 @@ class Verifier:
             if key is None:
                 raise BadToken("The access token is signed with an unknown key")
             caller = self._caller(self._checked(token, key))
+            if self._departed(caller.sub):
+                raise BadToken("The account of this access token was deleted")
             self._remember(token, caller)
         return caller
 

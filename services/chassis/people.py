@@ -2,30 +2,29 @@
 
 `GET /internal/v1/people/{sub}` streams all that a service holds of a person as a tar archive; `DELETE` removes it. A service
 implements `PeopleOwner` and hands it back when it is built; the rest is here, also for what the chassis itself keeps for a
-service: idempotent answers, outbox, inbox, live streams, messages on the bus. A deletion leaves a tombstone, a keyed hash of
-the id, until every token and retry has expired, so that a late event brings nobody back.
+service: idempotent answers, outbox, inbox, live streams, messages on the bus.
 """
 
 from __future__ import annotations
 
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from datetime import date
+from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
 from services.chassis.answers import Stream
 from services.chassis.endpoint import Endpoint, Route
-from services.chassis.mongo import CollectionSpec, Database, IndexSpec
+from services.chassis.holdings import Holding, schema_file, schema_path
 from services.chassis.operations import operation
+from services.chassis.problems import Forbidden
 from services.chassis.scopes import SERVICE
-from services.chassis.secrets import Secrets
+from services.chassis.tombstones import Tombstones
 
-TOMBSTONE_KEPT_FOR = timedelta(days=30)
+WALKER = "accounts"
 BLOCK = tarfile.BLOCKSIZE
-
-TOMBSTONES = CollectionSpec("tombstones", indexes=(IndexSpec((("expires_at", 1),), name="expiry", expire_after_s=0),))
+END = bytes(2 * BLOCK)
 
 
 class Belonging(Struct, frozen=True):
@@ -35,60 +34,61 @@ class Belonging(Struct, frozen=True):
     content: bytes
 
 
+class Kept(Struct, frozen=True):
+    """What a service had to keep of a person who is gone, without saying whose it was: what, why, and until when."""
+
+    what: str
+    why: str
+    until: date | None = None
+
+
+class Erased(Struct, frozen=True):
+    """What is left of a person here after a deletion."""
+
+    kept: tuple[Kept, ...] = ()
+
+
 class PeopleOwner(Protocol):
-    """What a service that holds personal data implements."""
+    """What a service that holds personal data implements. `holdings` declares every kind of thing that `takeout` gives."""
+
+    holdings: ClassVar[tuple[Holding, ...]]
 
     def takeout(self, sub: str) -> AsyncIterator[Belonging]:
         """Everything that is held of this person, one at a time."""
 
-    async def erase(self, sub: str) -> None:
-        """Remove it all. It must be safe to call again, after an interruption too."""
+    async def erase(self, sub: str) -> Erased:
+        """Remove it all, but what a law says to keep. It must be safe to call again, after an interruption too."""
 
 
 Forget = Callable[[str], Awaitable[object]]
 
 
-class Tombstones:
-    """The people that were deleted a while ago, known by a keyed hash only."""
-
-    def __init__(self, database: Database, secrets: Secrets) -> None:
-        self._stones = database.collection(TOMBSTONES.name)
-        self._secrets = secrets
-
-    async def bury(self, sub: str) -> None:
-        """Remember that this person is gone."""
-        stone = {"expires_at": datetime.now(UTC) + TOMBSTONE_KEPT_FOR}
-        await self._stones.update_one({"_id": self._name(sub)}, {"$set": stone}, upsert=True)
-
-    async def holds(self, sub: str) -> bool:
-        """Whether this person was deleted: whatever arrives of them now is late, and dropped."""
-        return await self._stones.find_one({"_id": self._name(sub)}, {"_id": 1}) is not None
-
-    def _name(self, sub: str) -> str:
-        return self._secrets.keyed_hash("tombstone", sub)
-
-
 class People:
     """One service's side of the protocol."""
 
-    def __init__(self, owner: PeopleOwner, tombstones: Tombstones, forget: Sequence[Forget]) -> None:
+    def __init__(self, service: str, owner: PeopleOwner, tombstones: Tombstones, forget: Sequence[Forget]) -> None:
+        self._service = service
         self._owner = owner
         self._tombstones = tombstones
         self._forget = forget
 
     async def takeout(self, sub: str) -> AsyncIterator[bytes]:
-        """All that is held of a person, as the chunks of a tar archive."""
+        """All that is held of a person, as the chunks of a tar archive; the first file is the JSON Schema of the others."""
+        schema = schema_file(self._service, self._owner.holdings)
+        for chunk in as_member(Belonging(schema_path(self._service), schema)):
+            yield chunk
         async for belonging in self._owner.takeout(sub):
             for chunk in as_member(belonging):
                 yield chunk
-        yield bytes(2 * BLOCK)
+        yield END
 
-    async def erase(self, sub: str) -> None:
+    async def erase(self, sub: str) -> Erased:
         """Remove all that is held of a person, here and in the queues."""
         await self._tombstones.bury(sub)
-        await self._owner.erase(sub)
+        erased = await self._owner.erase(sub)
         for forget in self._forget:
             await forget(sub)
+        return erased
 
 
 def as_member(belonging: Belonging) -> tuple[bytes, bytes, bytes]:
@@ -99,17 +99,23 @@ def as_member(belonging: Belonging) -> tuple[bytes, bytes, bytes]:
 
 
 class Person(Endpoint[Any]):
-    """What this service holds of one person."""
+    """What this service holds of one person: for the service that walks all owners in the person's name, and no other."""
 
     @operation("takeOutPerson", scope=SERVICE, timeout_s=600)
     async def get(self, sub: str) -> Stream:
         """Stream all that is held of a person, as a tar archive."""
+        self._only_for_the_walker()
         return Stream(self.serving.held_people.takeout(sub), "application/x-tar")
 
     @operation("erasePerson", scope=SERVICE, timeout_s=600)
-    async def delete(self, sub: str) -> None:
-        """Remove all that is held of a person."""
-        await self.serving.held_people.erase(sub)
+    async def delete(self, sub: str) -> Erased:
+        """Remove all that is held of a person; tell what a law says to keep."""
+        self._only_for_the_walker()
+        return await self.serving.held_people.erase(sub)
+
+    def _only_for_the_walker(self) -> None:
+        if self.caller.sub != WALKER:
+            raise Forbidden(f"Only {WALKER} takes people out, or erases them")
 
 
 ROUTES = (Route("/internal/v1/people/{sub}", Person),)

@@ -40,13 +40,14 @@ from services.chassis.logs import Logger
 from services.chassis.mongo import Mongo
 from services.chassis.operations import GIB, KIB, MIB
 from services.chassis.paging import Cursors
-from services.chassis.people import People, Tombstones
+from services.chassis.people import People
 from services.chassis.root import Process, root_application
 from services.chassis.secrets import Secrets, read_kek
 from services.chassis.service import Built, Chassis, Check, Job, Service
 from services.chassis.serving import Requests, Serving
 from services.chassis.sessions import BrowserSessions
 from services.chassis.settings import ProcessSettings
+from services.chassis.tombstones import Tombstones
 
 LARGEST_BODY = 2 * GIB + MIB
 IDLE_S = 75
@@ -173,7 +174,10 @@ async def _mount(stack: AsyncExitStack, service: Service, shared: Shared) -> Mou
     database = shared.mongo.database(service.database)
     http = HttpClient(service.name, metrics=instruments.metrics, log=log)
     stack.push_async_callback(http.close)
-    bus = ServiceBus(service.name, shared.transport, database, log=log, metrics=instruments.metrics)
+    tombstones = Tombstones(database, shared.secrets)
+    bus = ServiceBus(
+        service.name, shared.transport, database, log=log, metrics=instruments.metrics, departed=tombstones.holds
+    )
     stack.push_async_callback(bus.stop)
     chassis = Chassis(
         service=service.name,
@@ -183,7 +187,7 @@ async def _mount(stack: AsyncExitStack, service: Service, shared: Shared) -> Mou
         http=http,
         identity=Identity.of(service.name, process, http),
         live=EventLog(database, bus),
-        tombstones=Tombstones(database, shared.secrets),
+        tombstones=tombstones,
         metrics=instruments.metrics,
         log=log,
         secrets=shared.secrets,
@@ -192,6 +196,8 @@ async def _mount(stack: AsyncExitStack, service: Service, shared: Shared) -> Mou
     built = await service.build(chassis, settings.read(service.settings, shared.environ))
     stack.push_async_callback(built.close)
     if service.needs_database:
+        await tombstones.look()
+        _keep_running(stack, tombstones.watch, log)
         await chassis.live.start()
         bus.start()
     for job in built.jobs:
@@ -203,12 +209,12 @@ async def _mount(stack: AsyncExitStack, service: Service, shared: Shared) -> Mou
 
 
 def _mounted(service: Service, chassis: Chassis, built: Built, checks: Mapping[str, Check], shared: Shared) -> Mounted:
-    issuer = shared.process.url
+    issuer, departed = shared.process.url, chassis.tombstones.refuse
     idempotency = IdempotencyKeys(chassis.database) if service.needs_database else None
     public = Serving(
         service=service.name,
         uses=built.uses,
-        verifier=Verifier(issuer, shared.keys, API_AUDIENCE),
+        verifier=Verifier(issuer, shared.keys, API_AUDIENCE, departed=departed),
         sessions=shared.sessions,
         keys=idempotency,
         cursors=Cursors(shared.secrets.derive(f"cursors.{service.name}")),
@@ -217,17 +223,21 @@ def _mounted(service: Service, chassis: Chassis, built: Built, checks: Mapping[s
         log=chassis.log,
         budget=shared.budget,
         requests=shared.requests,
-        people=_people(built, chassis, shared, idempotency),
+        people=_people(service, built, chassis, idempotency),
     )
     internal = dataclasses.replace(public, verifier=Verifier(issuer, shared.keys, service.name))
     return Mounted(service, public, internal, checks)
 
 
-def _people(built: Built, chassis: Chassis, shared: Shared, keys: IdempotencyKeys | None) -> People | None:
+def _people(service: Service, built: Built, chassis: Chassis, keys: IdempotencyKeys | None) -> People | None:
+    if type(built.people) is not (service.people or type(None)):
+        raise TypeError(
+            f"{service.name} declares {service.people} as its owner of personal data, and built {built.people}"
+        )
     if built.people is None or keys is None:
         return None
     forget = (keys.forget, chassis.live.forget, chassis.bus.forget)
-    return People(built.people, chassis.tombstones, forget)
+    return People(chassis.service, built.people, chassis.tombstones, forget)
 
 
 def _keep_running(stack: AsyncExitStack, job: Job, log: Logger) -> None:

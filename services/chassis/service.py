@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from services.chassis import idempotency, live, people
+from services.chassis import idempotency, live, people, tombstones
 from services.chassis.bus import inbox, outbox
 from services.chassis.bus.service_bus import ServiceBus
 from services.chassis.endpoint import Route
@@ -20,9 +20,10 @@ from services.chassis.live import EventLog
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
 from services.chassis.mongo import CollectionSpec, Database, Migration
-from services.chassis.people import PeopleOwner, Tombstones
+from services.chassis.people import PeopleOwner
 from services.chassis.secrets import Secrets
 from services.chassis.settings import ProcessSettings
+from services.chassis.tombstones import Tombstones
 
 Check = Callable[[], Awaitable[None]]
 Job = Callable[[], Awaitable[None]]
@@ -71,7 +72,7 @@ class Service:
 
     `prefixes` are the public paths it answers under, disjoint over all services. `routes` are public, `internal_routes`
     only for services. `collections` and `migrations` are brought about by `runnerly migrate`. `assets` are folders of files
-    to serve as they are. `build` is the composition root.
+    to serve as they are. `build` is the composition root; where it builds an owner of personal data, `people` is its class.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Service:
     migrations: tuple[Migration, ...] = ()
     assets: Mapping[str, Path] = field(default_factory=dict)
     needs_database: bool = True
+    people: type[PeopleOwner] | None = None
 
     @property
     def database(self) -> str:
@@ -94,7 +96,13 @@ class Service:
     @property
     def all_collections(self) -> tuple[CollectionSpec, ...]:
         """Its own collections, and those that the chassis keeps for it beside them."""
-        kept = (idempotency.COLLECTION, people.TOMBSTONES, *live.COLLECTIONS, *outbox.COLLECTIONS, *inbox.COLLECTIONS)
+        kept = (
+            idempotency.COLLECTION,
+            tombstones.TOMBSTONES,
+            *live.COLLECTIONS,
+            *outbox.COLLECTIONS,
+            *inbox.COLLECTIONS,
+        )
         return (*self.collections, *kept)
 
     @property

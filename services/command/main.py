@@ -22,6 +22,7 @@ SUBCOMMANDS = (
     "users",
     "bus",
     "openapi",
+    "schemas",
     "settings",
 )
 MODULE_OF = {"restore": "backup"}

@@ -83,4 +83,5 @@ SERVICE = Service(
     settings=Settings,
     collections=store.COLLECTIONS,
     build=build,
+    people=MailOfPeople,
 )

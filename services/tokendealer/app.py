@@ -76,4 +76,5 @@ SERVICE = Service(
     settings=Settings,
     collections=(*store.COLLECTIONS, *authorizations.COLLECTIONS),
     build=build,
+    people=HeldOfPeople,
 )

@@ -4,19 +4,69 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Any
+from typing import ClassVar
 
 import msgspec
+from msgspec import Struct
 
-from services.chassis.people import Belonging
+from services.chassis.holdings import Holding
+from services.chassis.people import Belonging, Erased
 from services.tokendealer.domain.clients import MAX_APPS_OF_ONE
 from services.tokendealer.store import ClientStore, FamilyStore
 from services.tokendealer.store.authorizations import CodeStore, ConsentStore
 from services.tokendealer.usecases.keep_apps import KeepApps
 
 
+class TakenSignIn(Struct, frozen=True):
+    """One sign-in: through which client, with which scopes, at what device (as it called itself)."""
+
+    client_id: str
+    scopes: tuple[str, ...]
+    label: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
+class TakenConsent(Struct, frozen=True):
+    """An app that the person let in, and what it may do."""
+
+    client_id: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    changed_at: datetime
+
+
+class TakenCode(Struct, frozen=True):
+    """A code that an app was given lately, to be traded for tokens."""
+
+    client_id: str
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    used: bool
+
+
+class TakenApp(Struct, frozen=True):
+    """An app that the person registered, without its secrets."""
+
+    client_id: str
+    name: str
+    public: bool
+    redirect_uris: tuple[str, ...]
+    scopes: tuple[str, ...]
+    created_at: datetime
+
+
 class HeldOfPeople:
     """The tokendealer's part in the people protocol."""
+
+    holdings: ClassVar[tuple[Holding, ...]] = (
+        Holding("sign-ins/*.json", "A sign-in that has not ended", TakenSignIn),
+        Holding("apps-let-in/*.json", "An app that the person let in", TakenConsent),
+        Holding("codes-for-apps/*.json", "A code that an app was given lately", TakenCode),
+        Holding("apps/*.json", "An app that the person registered", TakenApp),
+    )
 
     def __init__(
         self,
@@ -38,8 +88,7 @@ class HeldOfPeople:
     async def takeout(self, sub: str) -> AsyncIterator[Belonging]:
         """When and through what somebody signed in, what they let in, their apps; nothing that could be signed in with."""
         for family in await self._families.of_person(sub, self._clock()):
-            yield _shown(
-                f"sign-ins/{family.id}",
+            sign_in = TakenSignIn(
                 client_id=family.client_id,
                 scopes=family.scopes,
                 label=family.label,
@@ -47,29 +96,20 @@ class HeldOfPeople:
                 last_used_at=family.rotated_at,
                 expires_at=family.expires_at,
             )
+            yield _as_file(f"sign-ins/{family.id}", sign_in)
         for consent in await self._consents.of_person(sub):
-            yield _shown(f"apps-let-in/{consent.client_id}", **msgspec.structs.asdict(consent))
+            let_in = TakenConsent(consent.client_id, consent.scopes, consent.created_at, consent.changed_at)
+            yield _as_file(f"apps-let-in/{consent.client_id}", let_in)
         for number, code in enumerate(await self._codes.of_person(sub), 1):
-            yield _shown(
-                f"codes-for-apps/{number}",
-                client_id=code.client_id,
-                redirect_uri=code.redirect_uri,
-                scopes=code.scopes,
-                created_at=code.created_at,
-                used=code.family is not None,
-            )
+            taken = TakenCode(code.client_id, code.redirect_uri, code.scopes, code.created_at, code.family is not None)
+            yield _as_file(f"codes-for-apps/{number}", taken)
         for client in await self._clients.apps(sub, None, 2 * MAX_APPS_OF_ONE):
-            yield _shown(
-                f"apps/{client.id}",
-                client_id=client.id,
-                name=client.name,
-                public=client.public,
-                redirect_uris=client.redirect_uris,
-                scopes=client.scopes,
-                created_at=client.created_at,
+            app = TakenApp(
+                client.id, client.name, client.public, client.redirect_uris, client.scopes, client.created_at
             )
+            yield _as_file(f"apps/{client.id}", app)
 
-    async def erase(self, sub: str) -> None:
+    async def erase(self, sub: str) -> Erased:
         """End every sign-in, take back every consent, and remove every app with all that others let it do.
 
         In this order: a code that is being traded now finds no consent, and ends what it began.
@@ -78,7 +118,8 @@ class HeldOfPeople:
         await self._codes.end_all(sub=sub)
         await self._families.end_all_of_person(sub)
         await self._keep_apps.forget_all_of(sub)
+        return Erased()
 
 
-def _shown(path: str, /, **values: Any) -> Belonging:
-    return Belonging(f"{path}.json", msgspec.json.encode(values))
+def _as_file(path: str, value: Struct) -> Belonging:
+    return Belonging(f"{path}.json", msgspec.json.encode(value))

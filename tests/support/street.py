@@ -57,6 +57,7 @@ class Street:
     mail: MailServer
     mongo: Mongo
     accounts_as_seen_by_mailer: Peer
+    accounts_as_seen_by_itself: Peer
 
     @property
     def database(self) -> Database:
@@ -124,10 +125,12 @@ async def street(server: DatabaseServer, home: Path, **environ: str) -> AsyncIte
             client.get(f"http://127.0.0.1:{settings.port}/api/openapi/accounts.json") as document,
         ):
             contract = Contract(await document.json())
-        peer = Peer.of("accounts", settings, http, Identity.of("mailer", settings, http))
+        mailers, own = (
+            Peer.of("accounts", settings, http, Identity.of(name, settings, http)) for name in ("mailer", "accounts")
+        )
         jar = aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(trace_configs=[checking(contract)], cookie_jar=jar) as client:
-            yield Street(settings, client, mail, mongo, peer)
+            yield Street(settings, client, mail, mongo, mailers, own)
         await http.close()
     logs.close()
     mongo.close()

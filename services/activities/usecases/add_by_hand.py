@@ -11,7 +11,7 @@ from services.activities.domain.corrections import ManualActivity, by_hand
 from services.activities.store.activities import ActivityStore, NewActivity
 from services.activities.usecases.newcomers import refuse_deleted
 from services.chassis.idempotency import Once
-from services.chassis.people import Tombstones
+from services.chassis.tombstones import Tombstones
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from services.chassis.answers import Upload
 from services.chassis.idempotency import Once
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
-from services.chassis.people import Tombstones
 from services.chassis.problems import Problem
+from services.chassis.tombstones import Tombstones
 
 LONGEST_NAME = 200
 

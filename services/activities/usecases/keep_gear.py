@@ -11,7 +11,7 @@ from services.activities.domain.local_time import kept
 from services.activities.store.gear import GearStore
 from services.activities.usecases.newcomers import refuse_deleted
 from services.chassis.idempotency import Once
-from services.chassis.people import Tombstones
+from services.chassis.tombstones import Tombstones
 
 
 @dataclass(frozen=True, slots=True)

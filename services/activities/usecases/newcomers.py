@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.chassis.people import Tombstones
 from services.chassis.problems import Forbidden
+from services.chassis.tombstones import Tombstones
 
 
 async def refuse_deleted(tombstones: Tombstones, owner: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from services.chassis.mongo import Database
 M = TypeVar("M", Event, Job)
 A = TypeVar("A")
 R = TypeVar("R")
+Departed: TypeAlias = Callable[[str], Awaitable[bool]]
 
 
 class ServiceBus:
@@ -27,14 +28,23 @@ class ServiceBus:
 
     Handlers hear each message once, where they can: `..._in_transaction` handlers get the session of the transaction
     that marks the message as seen, and have exactly one effect; the others are marked after they returned, and a crash
-    in between runs them again.
+    in between runs them again. No handler hears of a person who was deleted: `departed` says who that is.
     """
 
     def __init__(
-        self, service: str, transport: Transport, database: Database, *, log: Logger, metrics: Metrics
+        self,
+        service: str,
+        transport: Transport,
+        database: Database,
+        *,
+        log: Logger,
+        metrics: Metrics,
+        departed: Departed,
     ) -> None:
         self._service = service
         self._transport = transport
+        self._departed = departed
+        self._log = log
         self.outbox = Outbox(database)
         self.inbox = Inbox(database)
         self.relay = Relay(self.outbox, transport, log=log, metrics=metrics, service=service)
@@ -58,7 +68,7 @@ class ServiceBus:
     ) -> None:
         """Hear these topics (`activity.imported`, `activity.*`). A second subscription needs a `name` of its own."""
         group = self._group(name)
-        once = self._named(self.inbox.afterwards(group, handler))
+        once = self._hearing(self.inbox.afterwards(group, handler))
         await self._transport.subscribe(group, topics, once, concurrency=concurrency)
 
     async def subscribe_in_transaction(
@@ -66,7 +76,7 @@ class ServiceBus:
     ) -> None:
         """Hear these topics, with exactly one effect: `effect(session, event)`."""
         group = self._group(name)
-        once = self._named(self.inbox.in_transaction(group, effect))
+        once = self._hearing(self.inbox.in_transaction(group, effect))
         await self._transport.subscribe(group, topics, once, concurrency=concurrency)
 
     async def enqueue(self, job: Job) -> None:
@@ -77,12 +87,12 @@ class ServiceBus:
         self, queue: str, handler: Handler[Job], *, concurrency: int = 1, limit_s: float = JOB_LIMIT_S
     ) -> None:
         """Do the jobs of this queue."""
-        once = self._named(self.inbox.afterwards(queue, handler))
+        once = self._hearing(self.inbox.afterwards(queue, handler))
         await self._transport.work(queue, once, concurrency=concurrency, limit_s=limit_s)
 
     async def work_in_transaction(self, queue: str, effect: Effect[Job], *, concurrency: int = 1) -> None:
         """Do the jobs of this queue, with exactly one effect: `effect(session, job)`."""
-        once = self._named(self.inbox.in_transaction(queue, effect))
+        once = self._hearing(self.inbox.in_transaction(queue, effect))
         await self._transport.work(queue, once, concurrency=concurrency)
 
     async def broadcast(self, channel: str, data: Data) -> None:
@@ -111,6 +121,18 @@ class ServiceBus:
 
     def _own(self, channel: str) -> str:
         return f"{self._service}.{channel}"
+
+    def _hearing(self, handler: Handler[M]) -> Handler[M]:
+        """The handler, for messages about people who are here: news of somebody who was deleted would bring them back."""
+        named = self._named(handler)
+
+        async def handle(message: M) -> None:
+            if message.sub is not None and await self._departed(message.sub):
+                self._log.info("event.late", topic=message.label, event_id=message.id)
+                return
+            await named(message)
+
+        return handle
 
     def _named(self, handler: Callable[[A], Awaitable[R]]) -> Callable[[A], Awaitable[R]]:
         """The handler, in a context that says which service it works for."""

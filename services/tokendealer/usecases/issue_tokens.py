@@ -9,8 +9,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from services.chassis.people import Tombstones
 from services.chassis.problems import Gone
+from services.chassis.tombstones import Tombstones
 from services.tokendealer.domain.families import Family, KeyedHash, Lifetimes
 from services.tokendealer.minting import Mint, Minted
 from services.tokendealer.store import FamilyStore

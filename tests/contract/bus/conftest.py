@@ -12,7 +12,7 @@ from services.chassis.bus import inbox, mongo, outbox
 from services.chassis.bus.mongo import MongoTransport
 from services.chassis.bus.rabbitmq import RabbitTransport
 from services.chassis.bus.retry import Retry
-from services.chassis.bus.service_bus import ServiceBus
+from services.chassis.bus.service_bus import Departed, ServiceBus
 from services.chassis.bus.transport import Transport
 from services.chassis.logs import Logger
 from services.chassis.mongo import Database
@@ -131,6 +131,15 @@ async def service_database(fresh_database: Callable[[str], Database]) -> Databas
 
 
 @pytest.fixture
-def service(log: Logger, metrics: RecordedMetrics) -> Callable[[str, Transport, Database], ServiceBus]:
+def service(log: Logger, metrics: RecordedMetrics) -> Callable[..., ServiceBus]:
     """A factory: one service's side of the bus, with a transport and a database."""
-    return lambda name, transport, database: ServiceBus(name, transport, database, log=log, metrics=metrics)
+
+    def make(name: str, transport: Transport, database: Database, departed: Departed = nobody) -> ServiceBus:
+        return ServiceBus(name, transport, database, log=log, metrics=metrics, departed=departed)
+
+    return make
+
+
+async def nobody(_sub: str) -> bool:
+    """Nobody was deleted."""
+    return False

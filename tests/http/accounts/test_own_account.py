@@ -11,6 +11,7 @@ import pytest
 
 from services.chassis.bus.assembly import make_transport
 from services.chassis.bus.event import Event
+from services.chassis.http_answers import PeerRefused
 from tests.support.recorded import RecordedLogs, RecordedMetrics
 from tests.support.street import Street
 from tests.support.waiting import eventually
@@ -138,7 +139,7 @@ async def test_others_hear_what_happens_to_an_account(town: Street) -> None:
 async def test_an_account_can_be_taken_out_and_erased(town: Street) -> None:
     token = await town.active_runner()
     sub = (await town.ask("GET", "accounts/me", token=token)).body["id"]
-    peer = town.accounts_as_seen_by_mailer
+    peer = town.accounts_as_seen_by_itself
 
     async with peer.stream(f"/internal/v1/people/{sub}") as response:
         archive = io.BytesIO(b"".join([chunk async for chunk in response.chunks()]))
@@ -150,10 +151,18 @@ async def test_an_account_can_be_taken_out_and_erased(town: Street) -> None:
     assert "password" not in account
 
     await peer.delete(f"/internal/v1/people/{sub}")
-    assert (await town.ask("GET", "accounts/me", token=token)).status == 404
+    assert (await town.ask("GET", "accounts/me", token=token)).status == 401
     assert (await town.sign_in()).status == 401
     assert await town.database.collection("accounts").count_documents({}) == 0
     assert (await town.register()).status == 202
+
+
+async def test_no_other_service_takes_people_out_or_erases_them(town: Street) -> None:
+    sub = (await town.ask("GET", "accounts/me", token=await town.active_runner())).body["id"]
+    for attempt in (town.accounts_as_seen_by_mailer.get, town.accounts_as_seen_by_mailer.delete):
+        with pytest.raises(PeerRefused) as refused:
+            await attempt(f"/internal/v1/people/{sub}")
+        assert refused.value.status == 403
 
 
 async def test_nobody_else_s_account_can_be_read_without_a_token(town: Street) -> None:

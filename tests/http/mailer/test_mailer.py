@@ -142,8 +142,7 @@ async def test_a_person_s_mails_can_be_taken_out_and_forgotten(service: Service)
     async with service.peer.stream("/internal/v1/people/runner-1") as response:
         archive = io.BytesIO(b"".join([chunk async for chunk in response.chunks()]))
     with tarfile.open(fileobj=archive) as tar:
-        [name] = tar.getnames()
-    assert name == f"mailer/{queued.id}.json"
+        assert tar.getnames() == ["schemas/mailer.schema.json", f"mails/{queued.id}.json"]
     assert TOKEN.encode() not in archive.getvalue()
 
     await service.peer.delete("/internal/v1/people/runner-1")

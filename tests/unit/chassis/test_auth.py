@@ -187,6 +187,18 @@ async def test_a_verified_token_is_remembered_until_it_expires(issuer: Issuer) -
     assert verifier.cached(token) is None
 
 
+async def test_a_token_of_somebody_who_was_deleted_is_refused_though_it_was_verified_before(issuer: Issuer) -> None:
+    deleted: set[str] = set()
+    verifier = Verifier(ISSUER, Keys(issuer.jwks), "runnerly-api", departed=deleted.__contains__)
+    token = issuer.token()
+    caller = await verifier.verify(token)
+    deleted.add(caller.sub)
+    assert verifier.cached(token) is None
+    for refused in (token, issuer.token()):
+        with pytest.raises(BadToken, match="deleted"):
+            await verifier.verify(refused)
+
+
 async def test_what_is_remembered_is_bounded(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "MAX_CACHED", 3)
     verifier = Verifier(ISSUER, Keys(issuer.jwks), "runnerly-api")
