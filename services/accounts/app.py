@@ -19,6 +19,7 @@ from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.mailing_links import MailingLinks
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.register import Register
+from services.accounts.usecases.reset_password import MailPasswordReset, ResetPassword
 from services.accounts.usecases.sessions import Sessions
 from services.accounts.usecases.settle_sessions import SettleSessions
 from services.accounts.usecases.sign_in import SignIn
@@ -39,6 +40,8 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
         register=Register(accounts, hashing, mailing, clock, chassis.metrics, log),
         activate=Activate(accounts, clock),
         mail_activation=MailActivation(accounts, mailing, clock),
+        mail_password_reset=MailPasswordReset(accounts, mailing, clock),
+        reset_password=ResetPassword(accounts, hashing, tokendealer, back_off, clock),
         sign_in=SignIn(accounts, hashing, back_off, tokendealer, clock, log),
         sessions=Sessions(tokendealer),
         read_account=ReadAccount(accounts),

@@ -19,7 +19,7 @@ from services.chassis.bus.service_bus import ServiceBus
 MAIL_QUEUE = "mailer.send"
 SettleSessions = Callable[[str, datetime, bool], Awaitable[None]]
 REGISTERED, ACTIVATED, ROLES_CHANGED = "account.registered", "account.activated", "account.roles_changed"
-PROFILE_CHANGED = "profile.changed"
+PASSWORD_CHANGED, PROFILE_CHANGED = "account.password_changed", "profile.changed"
 
 
 def registered(account: Account) -> Event:
@@ -37,6 +37,12 @@ def roles_changed(account: Account) -> Event:
     """A person may do more, or less."""
     data = {"roles": [str(role) for role in account.roles]}
     return Event.of(ROLES_CHANGED, key=account.id, version=account.version, data=data, sub=account.id)
+
+
+def password_changed(account: Account) -> Event:
+    """A person has chosen another password; every session of before is over."""
+    data = {"password_replaced": True}
+    return Event.of(PASSWORD_CHANGED, key=account.id, version=account.version, data=data, sub=account.id)
 
 
 def profile_changed(account: Account) -> Event:
@@ -63,4 +69,4 @@ async def listen(bus: ServiceBus, settle_sessions: SettleSessions) -> None:
     async def settle(event: Event) -> None:
         await settle_sessions(event.key, event.occurred_at, event.data.get("password_replaced", False))
 
-    await bus.subscribe([ACTIVATED, ROLES_CHANGED], settle, name="sessions")
+    await bus.subscribe([ACTIVATED, ROLES_CHANGED, PASSWORD_CHANGED], settle, name="sessions")

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from services.accounts import events
 from services.accounts.app import SERVICE
-from services.accounts.domain.accounts import Account, Profile, Role, check_profile
+from services.accounts.domain.accounts import Account, Profile, Role, check_profile, with_password
 from services.accounts.domain.passwords import check_password
 from services.accounts.hashing import Hashing
 from services.accounts.store.accounts import Accounts, EmailTaken
@@ -86,7 +86,8 @@ async def _change(accounts: Accounts, known: Account, password: str) -> None:
     def as_admin(account: Account) -> Account:
         roles = tuple(role for role in Role if role in {*account.roles, Role.ADMIN})
         activated_at = account.activated_at or datetime.now(UTC)
-        return replace(account, roles=roles, activated_at=activated_at, password=password)
+        admin = replace(account, roles=roles, activated_at=activated_at)
+        return admin if password == account.password else with_password(admin, password, datetime.now(UTC))
 
     await accounts.change(known.id, as_admin, _told_of)
 

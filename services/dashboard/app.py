@@ -19,7 +19,7 @@ async def build(chassis: Chassis, settings: DashboardSettings) -> Built:  # noqa
 SERVICE = Service(
     name="dashboard",
     summary="The front page.",
-    prefixes=("/", "/activate", "/assets"),
+    prefixes=("/", "/activate", "/assets", "/forgot-password", "/reset-password"),
     routes=ROUTES,
     assets={"/assets": STATIC},
     settings=DashboardSettings,

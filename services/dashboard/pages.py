@@ -20,34 +20,62 @@ class Pages(Struct, frozen=True):
     index: bytes
 
 
-class ActivationLink(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the link carries; only the page's script reads it."""
+class MailedLink(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a link in a mail carries; only the page's script reads it."""
 
     token: str = ""
 
 
-class FrontPage(Endpoint[Pages]):
+class Page(Endpoint[Pages]):
+    """What all pages have in common."""
+
+    def shown(self, caching: str) -> File:
+        """The document."""
+        self.set_header("Content-Security-Policy", POLICY)
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("Cache-Control", caching)
+        return File(self.uses.index, "text/html; charset=utf-8")
+
+
+class FrontPage(Page):
     """The one page."""
 
     @operation("readFrontPage", scope=None)
     async def get(self) -> File:
         """Show the page."""
-        self.set_header("Content-Security-Policy", POLICY)
-        self.set_header("Referrer-Policy", "no-referrer")
-        self.set_header("Cache-Control", "no-cache")
-        return File(self.uses.index, "text/html; charset=utf-8")
+        return self.shown("no-cache")
 
 
-class ActivationPage(Endpoint[Pages]):
+class ForgottenPage(Page):
+    """For who has forgotten their password."""
+
+    @operation("readForgottenPage", scope=None)
+    async def get(self) -> File:
+        """Show the page, which asks for an address and has a link mailed there."""
+        return self.shown("no-cache")
+
+
+class ActivationPage(Page):
     """Where the link in the activation mail leads."""
 
     @operation("readActivationPage", scope=None)
-    async def get(self, query: ActivationLink) -> File:
+    async def get(self, query: MailedLink) -> File:
         """Show the page, which activates the account that the link's token names."""
-        self.set_header("Content-Security-Policy", POLICY)
-        self.set_header("Referrer-Policy", "no-referrer")
-        self.set_header("Cache-Control", "no-store")
-        return File(self.uses.index, "text/html; charset=utf-8")
+        return self.shown("no-store")
 
 
-ROUTES = (Route("/", FrontPage), Route("/activate", ActivationPage))
+class PasswordPage(Page):
+    """Where the link in a mail about a new password leads."""
+
+    @operation("readPasswordPage", scope=None)
+    async def get(self, query: MailedLink) -> File:
+        """Show the page, which asks for a new password for the account that the link's token names."""
+        return self.shown("no-store")
+
+
+ROUTES = (
+    Route("/", FrontPage),
+    Route("/forgot-password", ForgottenPage),
+    Route("/activate", ActivationPage),
+    Route("/reset-password", PasswordPage),
+)

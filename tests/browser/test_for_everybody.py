@@ -49,6 +49,10 @@ def test_axe_finds_no_serious_violation(runner: Runner, scheme: str) -> None:
     form.get_by_role("button").click()
     expect(page.get_by_role("alert")).not_to_be_empty()
     check_with_axe(page, "door with a refusal")
+    for path, what in (("/forgot-password", "forgotten"), ("/reset-password?token=some", "reset")):
+        page.goto(visitor.home + path)
+        expect(page.get_by_role("textbox")).to_be_visible()
+        check_with_axe(page, what)
     page = signed_in(visitor)
     for what, look in scenes(page).items():
         look()

@@ -49,6 +49,10 @@ class Tokendealer:
         except PeerRefused as refused:
             raise (NotFound if refused.status == NOT_FOUND else refused) from refused
 
+    async def end_all(self, sub: str, *, keep: str | None = None) -> None:
+        """End every sign-in of a person, here and through apps, but the one to keep."""
+        await self._peer.delete(f"{_of(sub)}/families" + (f"?keep={quote(keep, safe='')}" if keep else ""))
+
     async def allow(self, sub: str, scopes: Sequence[str]) -> None:
         """Change what a person may do; it counts from the next refresh of each sign-in."""
         await self._peer.put(f"{_of(sub)}/scopes", json={"scopes": list(scopes)})

@@ -76,12 +76,18 @@ class Account(Struct, frozen=True):
     created_at: datetime
     roles: tuple[Role, ...] = (Role.RUNNER,)
     activated_at: datetime | None = None
+    password_set_at: datetime | None = None  # None: the one it was registered with
     version: int = 1
 
     @property
     def activated(self) -> bool:
         """Whether the owner of the address has confirmed it."""
         return self.activated_at is not None
+
+
+def with_password(account: Account, hashed: str, now: datetime) -> Account:
+    """The account with another password."""
+    return replace(account, password=hashed, password_set_at=now)
 
 
 def check_profile(profile: Profile, today: date) -> Profile:

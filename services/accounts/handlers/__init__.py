@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.accounts.handlers import accounts, own_account, sessions
+from services.accounts.handlers import accounts, own_account, password_resets, sessions
 
-ROUTES = (*accounts.ROUTES, *own_account.ROUTES, *sessions.ROUTES)
+ROUTES = (*accounts.ROUTES, *own_account.ROUTES, *password_resets.ROUTES, *sessions.ROUTES)

@@ -113,7 +113,7 @@ class Accounts:
             if not used or not found:
                 raise LinkGone
             account = _account(found)
-            changed = change(account, _link(used))
+            changed = msgspec.structs.replace(change(account, _link(used)), version=account.version + 1)
             await self._accounts.update_one({"_id": changed.id}, {"$set": _changes(changed)}, session=session)
             await self._links.delete_many({"sub": changed.id, "purpose": purpose}, session=session)
             await self._outbox.add(session, *tell(account, changed))
@@ -162,7 +162,9 @@ class Accounts:
 
 def _changes(account: Account) -> Document:
     document = _account_document(account)
-    return {name: document[name] for name in ("password", "profile", "roles", "activated_at", "version")}
+    return {
+        name: document[name] for name in ("password", "profile", "roles", "activated_at", "password_set_at", "version")
+    }
 
 
 def _account_document(account: Account) -> Document:

@@ -8,6 +8,7 @@ from services.accounts.usecases.activate import Activate
 from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.register import Register
+from services.accounts.usecases.reset_password import MailPasswordReset, ResetPassword
 from services.accounts.usecases.sessions import Sessions
 from services.accounts.usecases.sign_in import SignIn
 
@@ -19,6 +20,8 @@ class UseCases:
     register: Register
     activate: Activate
     mail_activation: MailActivation
+    mail_password_reset: MailPasswordReset
+    reset_password: ResetPassword
     sign_in: SignIn
     sessions: Sessions
     read_account: ReadAccount

@@ -9,7 +9,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from services.accounts import events
-from services.accounts.domain.accounts import Account
+from services.accounts.domain.accounts import Account, with_password
 from services.accounts.domain.links import Link, Purpose, hash_secret
 from services.accounts.store.accounts import Accounts
 from services.chassis.bus.event import Event
@@ -34,10 +34,10 @@ class Activate:
 
 def activated(account: Account, link: Link, now: datetime) -> Account:
     """The account with its address confirmed, and with what whoever holds the link had typed; once confirmed, it stays."""
-    confirmed = replace(account, activated_at=account.activated_at or now, version=account.version + 1)
+    confirmed = replace(account, activated_at=account.activated_at or now)
     if link.claimed is None or account.activated:
         return confirmed
-    return replace(confirmed, password=link.claimed.password, profile=link.claimed.profile)
+    return with_password(replace(confirmed, profile=link.claimed.profile), link.claimed.password, now)
 
 
 def told_of(before: Account, after: Account) -> Sequence[Event]:

@@ -13,6 +13,8 @@ from services.accounts.events import mail
 from services.accounts.store.attempts import Attempts
 from services.chassis.bus.event import Job
 
+RESET_HOURS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class MailingLinks:
@@ -33,3 +35,9 @@ class MailingLinks:
         secret, hours = new_secret(), self.activation_hours
         link = Link(hash_secret(secret), Purpose.ACTIVATION, account.id, now + timedelta(hours=hours), claimed)
         return link, mail("activate", account, {"token": secret, "hours": hours})
+
+    def password_reset(self, account: Account, now: datetime) -> tuple[Link, Job]:
+        """A link that lets its holder choose a new password, and the mail that carries it."""
+        secret = new_secret()
+        link = Link(hash_secret(secret), Purpose.PASSWORD_RESET, account.id, now + timedelta(hours=RESET_HOURS))
+        return link, mail("password-reset", account, {"token": secret, "hours": RESET_HOURS})

@@ -1,7 +1,8 @@
 """Sign in: recognise somebody by e-mail and password, and have the tokendealer begin a session.
 
 Whether the address has an account shows neither in the answer nor in the time it takes. Who was wrong too often has to
-wait (see `back_off`).
+wait (see `back_off`). A password that is replaced while somebody signs in with it opens nothing: what was begun
+meanwhile is ended again.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ class Issuer(Protocol):
     async def issue(self, sub: str, scopes: Sequence[str], label: str) -> Tokens:
         """Begin a sign-in."""
 
+    async def revoke(self, refresh_token: str) -> None:
+        """End it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
@@ -65,6 +69,7 @@ class SignIn:
             raise
         context.about(account.id)
         tokens = await self.issuer.issue(account.id, scopes, label)
+        await self._see_that_it_still_holds(account, tokens)
         self.log.info("session.opened")
         return tokens
 
@@ -86,6 +91,13 @@ class SignIn:
         if scopes is None:
             raise NotActivated
         return scopes
+
+    async def _see_that_it_still_holds(self, account: Account, tokens: Tokens) -> None:
+        """Raise `InvalidCredentials` where another password was set meanwhile: its news may have passed these tokens."""
+        now = await self.accounts.find(account.id)
+        if now is None or now.password_set_at != account.password_set_at:
+            await self.issuer.revoke(tokens.refresh_token)
+            raise InvalidCredentials
 
     async def _renew_hash(self, account: Account, password: str) -> None:
         if self.hashing.is_outdated(account.password):

@@ -1,6 +1,7 @@
 // The front page: the door for who is not signed in, all runs for who is, and one run at #run/<id>.
 import { call, onSignedElsewhere, Problem, SessionOver, signedIn, signOut } from "./api.js";
 import { activate, focusDoor, hangDoor } from "./door.js";
+import { FORMS, hangLinks, openReset } from "./links.js";
 import { unitsOf } from "./numbers.js";
 import { onRemoved, readRun, showRun } from "./run.js";
 import { showRuns } from "./runs.js";
@@ -17,6 +18,8 @@ let turns = 0;
 
 /** Show what the address says. Who goes on before it is there sees only where they went last. */
 async function go() {
+  const form = FORMS[location.pathname];
+  if (form !== undefined) { showForm(form); return; }
   const turn = ++turns;
   const left = shown;
   if (!signedIn()) { closeUp(); return; }
@@ -60,8 +63,22 @@ function closeUp() {
   show("door");
 }
 
+/** Show a form that stands alone on its page. */
+function showForm(id) {
+  shown = "door";
+  show(id, find(`${id}-title`).textContent);
+  find(`${id}-form`).querySelector("input").focus();
+}
+
+/** Show the door, with what has happened. */
+function backToDoor(message) {
+  closeUp();
+  notice(message);
+  focusDoor();
+}
+
 function show(id, title = null) {
-  for (const place of ["loading", "door", "home", "run"]) find(place).hidden = place !== id;
+  for (const place of ["loading", "door", "forgot", "reset", "home", "run"]) find(place).hidden = place !== id;
   document.title = title === null ? "Runnerly" : `${title} · Runnerly`;
   find("who").hidden = account === null;
   find("name").textContent = account?.name ?? "";
@@ -87,11 +104,7 @@ async function visit() {
   }
 }
 
-function sessionOver() {
-  closeUp();
-  notice(text("sessionOver"));
-  focusDoor();
-}
+const sessionOver = () => backToDoor(text("sessionOver"));
 
 async function showRemoved() {
   history.replaceState(null, "", "/");
@@ -110,17 +123,17 @@ find("skip").addEventListener("click", (event) => {
 find("sign-out").addEventListener("click", guarded(async () => {
   await signOut();
   history.replaceState(null, "", "/");
-  closeUp();
-  notice(text("signedOut"));
-  focusDoor();
+  backToDoor(text("signedOut"));
 }));
 hangDoor(visit);
+hangLinks(visit, () => backToDoor(text("passwordSet")));
 onRemoved(showRemoved);
 onSessionOver(sessionOver);
 onSignedElsewhere(visit);
 addEventListener("hashchange", () => { notice(""); visit(); });
 addEventListener("pageshow", ({ persisted }) => { if (persisted) visit(); }); // Back, after signing out
 
+if (location.pathname === "/reset-password") openReset();
 if (location.pathname === "/activate") {
   await guarded(activate)();
   const refused = [...find("trouble").childNodes];

@@ -1,0 +1,50 @@
+"""A new password for who has forgotten the old one."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from services.accounts.domain.links import LinkGone
+from services.accounts.handlers.accounts import Email, Password, Secret, accepted
+from services.accounts.usecases import UseCases
+from services.chassis.endpoint import Endpoint, Route
+from services.chassis.idempotency import Once
+from services.chassis.operations import operation
+
+
+class Forgotten(Struct, frozen=True, forbid_unknown_fields=True):
+    """The address of the account."""
+
+    email: Email
+
+
+class NewPassword(Struct, frozen=True, forbid_unknown_fields=True):
+    """The secret of the link in the mail, and the new password, of 8 to 128 characters of any kind."""
+
+    token: Secret
+    password: Password
+
+
+class PasswordResets(Endpoint[UseCases]):
+    """Links to choose a new password."""
+
+    @operation("mailPasswordReset", scope=None, status=202)
+    async def post(self, body: Forgotten, once: Once[None]) -> None:
+        """Mail a link to choose a new password, where the address has an account."""
+        once.answering(accepted)
+        await self.uses.mail_password_reset(body.email, once)
+
+
+class CompletedReset(Endpoint[UseCases]):
+    """The use of such a link."""
+
+    @operation("resetPassword", scope=None, problems=(LinkGone,))
+    async def post(self, body: NewPassword) -> None:
+        """Choose a new password with the secret that was mailed. It works once, and ends all sessions."""
+        await self.uses.reset_password(body.token, body.password)
+
+
+ROUTES = (
+    Route("/api/v1/accounts/password-resets", PasswordResets),
+    Route("/api/v1/accounts/password-resets/complete", CompletedReset),
+)

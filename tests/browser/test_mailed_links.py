@@ -1,0 +1,71 @@
+"""Where the links in our mails lead, besides the one that activates an account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.steps import sign_in, signed_in
+from tests.support.api import Mailbox
+from tests.support.browsing import Visitor
+from tests.support.running import Running
+
+Runner = Callable[..., Visitor]
+NEW = "an entirely new pass phrase"
+
+
+def mailed(it: Running, to: str, page: str, at_least: int) -> str:
+    """The path of the link to a page, in the newest of so many mails."""
+    text = Mailbox(it.sandbox_port).messages(to, at_least=at_least)[0]["text"]
+    link = re.search(rf"/{page}\?token=[\w-]+", text)
+    assert link, text
+    return link[0]
+
+
+def test_who_forgot_the_password_chooses_another_by_mail(runner: Runner, it: Running) -> None:
+    visitor = runner()
+    elsewhere = signed_in(visitor)
+    page = visitor.open("/forgot-password")
+    expect(page.locator("#forgot-form input")).to_be_focused()
+    page.keyboard.type(visitor.email)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text=visitor.email)).to_be_visible()
+
+    page = visitor.open(mailed(it, visitor.email, "reset-password", 2))
+    expect(page.get_by_role("heading", name="Choose a new password")).to_be_visible()
+    assert page.url == f"{visitor.home}/reset-password"
+    page.keyboard.type(NEW)  # the field has the focus already
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Your new password is set")).to_be_visible()
+    assert page.url == f"{visitor.home}/"
+    expect(elsewhere.get_by_role("form", name="Sign in")).to_be_visible()  # its session is over
+    sign_in(visitor, page, NEW)
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("locale", "heading", "gone"),
+    [
+        ("en-GB", "Choose a new password", "Have another one mailed to you"),
+        ("de-AT", "Wähle ein neues Passwort", "Lass dir einen neuen schicken"),
+        ("fr-CA", "Choisissez un nouveau mot de passe", "Faites-vous en envoyer un autre"),
+    ],
+)
+def test_a_link_that_is_used_up_leads_to_the_next_one(visit: Runner, locale: str, heading: str, gone: str) -> None:
+    visitor = visit(locale=locale)
+    visitor.watch.expected = {410}
+    page = visitor.open("/reset-password?token=used")
+    expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    page.keyboard.type(NEW)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text=gone)).to_be_visible()
+    expect(page.locator("#forgot-form input")).to_be_focused()
+    assert page.url == f"{visitor.home}/forgot-password"
+
+
+def test_a_link_cut_short_offers_another_one(visit: Runner) -> None:
+    page = visit().open("/reset-password")
+    expect(page.get_by_role("heading", name="Forgot your password?")).to_be_visible()
