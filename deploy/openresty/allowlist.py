@@ -61,7 +61,10 @@ def _route(path: str, service: str, item: Mapping[str, Any]) -> Route:
 
 
 def _class_of(method: str, call: Mapping[str, Any]) -> str:
-    """Changes that need no token are where passwords, codes and links are tried: they have the tighter limit."""
+    """Changes by nobody in particular are where passwords and the codes of mails are tried: they have the tighter limit.
+
+    What browsers' sessions and OAuth clients prove themselves with is drawn by us, of 128 bits and more.
+    """
     return "credentials" if method != "GET" and not call.get("security") else "any"
 
 

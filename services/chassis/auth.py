@@ -29,6 +29,8 @@ API_AUDIENCE = "runnerly-api"
 ALGORITHM = "RS256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
 LEEWAY_S = 5
+# RFC 9068, 2.2
+REQUIRED_CLAIMS = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 MAX_TOKEN_CHARS = 8_192
 MAX_CACHED = 20_000
 MIN_KEY_BITS = 2_048
@@ -86,8 +88,8 @@ class Claims(Struct, frozen=True):
     sub: str
     aud: str
     exp: float
+    client_id: str
     scope: str = ""
-    client_id: str | None = None
     sid: str | None = None
 
 
@@ -210,7 +212,7 @@ class Verifier:
                 issuer=self._issuer,
                 audience=self._audience,
                 leeway=LEEWAY_S,
-                options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"], "strict_aud": True},
+                options={"require": list(REQUIRED_CLAIMS), "strict_aud": True},
             )
             return msgspec.convert(claims, Claims)
         except jwt.ExpiredSignatureError as failure:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from msgspec import Struct
 from tornado.web import RequestHandler, stream_request_body
@@ -63,6 +63,9 @@ class Endpoint(RequestHandler, Generic[Uses]):
     operations: ClassVar[dict[str, Operation]] = {}
     # The media type and the body of what is told of a problem, where a protocol has its own (OAuth); see `present_problem`.
     error_document: ClassVar[tuple[str, type] | None] = None
+    # How it finds out itself, where an operation is open to everybody, who asks: a page by the session's cookie, an OAuth
+    # endpoint by the client's proof.
+    known_by: ClassVar[Literal["session", "client"] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Compile the operations of a new endpoint. Raises TypeError for a verb without `@operation`."""

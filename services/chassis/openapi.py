@@ -36,6 +36,15 @@ from services.chassis.scopes import SCOPES
 
 REF = "#/components/schemas/{name}"
 STRING = {"type": "string"}
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "runnerly_access"},
+    "client": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "A client's id and secret; it may also prove itself in the form (RFC 6749, 2.3; RFC 7523, 2.2)",
+    },
+}
 BINARY = {"type": "string", "format": "binary"}
 
 
@@ -70,8 +79,9 @@ def document(name: str, summary: str, version: str, routes: Iterable[Route]) -> 
         "components": {
             "schemas": {key: components[key] for key in sorted(components)},
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "runnerly_access"},
+                name: scheme
+                for name, scheme in SECURITY_SCHEMES.items()
+                if name != "client" or any(route.endpoint.known_by == name for route in listed)
             },
         },
     }
@@ -130,7 +140,8 @@ def _operation(
         described["requestBody"] = {"required": not plan.body_optional, "content": _request_content(plan, schemas)}
     described["responses"] = _responses(method, plan, schemas, endpoint)
     if plan.scope is None:
-        described["security"] = []
+        # `{}`: it can be called without, too
+        described["security"] = [{endpoint.known_by: []}, {}] if endpoint.known_by else []
     else:
         described["security"] = [{"bearer": [plan.scope]}, {"session": [plan.scope]}]
         described["x-scope"] = {"name": plan.scope, "means": SCOPES[plan.scope]}

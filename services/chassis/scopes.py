@@ -16,3 +16,6 @@ SCOPES: dict[str, str] = {
     ADMIN: "Look after this Runnerly",
     SERVICE: "One service calls another",
 }
+
+# A person's credentials and profile are theirs alone, and no third party acts by a role of theirs.
+FOR_APPS = tuple(scope for scope in SCOPES if scope not in {"account", "hotelier", ADMIN, SERVICE})

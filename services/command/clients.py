@@ -11,18 +11,22 @@ import msgspec
 
 from services.chassis.auth import API_AUDIENCE
 from services.chassis.mongo import Mongo
-from services.chassis.scopes import SCOPES, SERVICE
+from services.chassis.scopes import FOR_APPS
 from services.chassis.secrets import Secrets, read_kek
 from services.chassis.settings import ProcessSettings
 from services.command.keys import tokendealer_database, with_database
-from services.tokendealer.domain.clients import APP_GRANTS, THIRD_PARTY_GRANTS, Client, ClientSecret, PublicKey
-from services.tokendealer.domain.redirects import fault_of
+from services.tokendealer.domain.clients import (
+    APP_GRANTS,
+    THIRD_PARTY_GRANTS,
+    Client,
+    ClientSecret,
+    PublicKey,
+)
+from services.tokendealer.domain.redirects import fault_of_all
 from services.tokendealer.signing import public_key_of
 from services.tokendealer.store import ClientStore, FamilyStore
 from services.tokendealer.store.authorizations import CodeStore, ConsentStore
 from services.tokendealer.usecases.authenticate_client import SECRET_PURPOSE
-
-PUBLIC_SCOPES = [scope for scope in SCOPES if scope != SERVICE]
 
 
 @click.group()
@@ -44,7 +48,7 @@ def list_command() -> None:
 
 @clients.command(name="add")
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(PUBLIC_SCOPES), help="What it may do; repeatable.")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(FOR_APPS), help="What it may do; repeatable.")
 @click.option(
     "--redirect-uri",
     "redirect_uris",
@@ -55,7 +59,8 @@ def list_command() -> None:
 @click.option(
     "--public-key",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A PEM file (EC P-256, or RSA) to prove itself with, instead of a secret.",
+    help="A PEM file to prove itself with, instead of a secret: an X.509 certificate, which counts until it expires, or"
+    " a key (EC P-256, or RSA).",
 )
 def add_command(
     name: str, scopes: tuple[str, ...], redirect_uris: tuple[str, ...], public: bool, public_key: Path | None
@@ -63,8 +68,8 @@ def add_command(
     """Add a client called NAME; its secret is shown this once."""
     if not scopes:
         raise click.UsageError("Say what it may do with --scope")
-    if fault := next((fault for uri in redirect_uris if (fault := fault_of(uri))), None):
-        raise click.UsageError(fault)
+    if fault := fault_of_all(redirect_uris, public=public):
+        raise click.UsageError(fault[1])
     if public and (public_key or not redirect_uris):
         raise click.UsageError("A public client has a --redirect-uri, and neither secret nor key")
     try:

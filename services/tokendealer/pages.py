@@ -21,7 +21,8 @@ from msgspec import Struct
 
 from services.chassis.problems import Problem
 from services.tokendealer.domain.authorizations import Asking, LetIn
-from services.tokendealer.domain.redirects import origin_of
+from services.tokendealer.domain.families import Lifetimes
+from services.tokendealer.domain.redirects import place_of
 
 HTML = "text/html; charset=utf-8"
 LOCALES = ("en", "de", "fr")
@@ -42,13 +43,12 @@ class Page(Struct, frozen=True):
 class Pages:
     """All of them."""
 
-    def __init__(self, words: Mapping[str, Words], style: str) -> None:
+    def __init__(self, words: Mapping[str, Words], style: str, lifetimes: Lifetimes) -> None:
         self._words = words
+        self._lifetimes = lifetimes
         self._style = style
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        self._policy = (
-            f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'; form-action"
-        )
+        self._policy = f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'"
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("services.tokendealer"),
             autoescape=True,
@@ -58,22 +58,26 @@ class Pages:
         )
 
     @classmethod
-    def read(cls) -> Pages:
+    def read(cls, lifetimes: Lifetimes) -> Pages:
         """All of them, with their words and their style."""
-        return cls({locale: read_words(locale) for locale in LOCALES}, (TEMPLATE_ROOM / "page.css").read_text("utf-8"))
+        style = (TEMPLATE_ROOM / "page.css").read_text("utf-8")
+        return cls({locale: read_words(locale) for locale in LOCALES}, style, lifetimes)
 
     def consent(self, asking: Asking, question: str, language: str) -> Page:
-        """Whether an app may act for the person. Its answer is followed to the app's address, and to no other."""
+        """Whether an app may act for the person.
+
+        Its policy says nothing of where forms go: Chromium holds every redirect after one against that, and an app may
+        send the browser on to wherever it likes. What the form carries is sealed, and good for nothing elsewhere.
+        """
         request = asking.request
-        origin = origin_of(request.redirect_uri)
-        # A policy can't name an IPv6 address.
-        allowed = "http:" if "[" in origin else origin
         return self._page(
             "consent",
             language,
-            forms_to=("'self'", allowed),
+            forms_to=None,
             app=asking.client.name,
-            to=origin.partition("://")[2],
+            to=place_of(request.redirect_uri),
+            idle=self._lifetimes.idle.days,
+            longest=self._lifetimes.longest.days,
             fresh=[scope for scope in request.scopes if scope not in asking.known],
             known=[scope for scope in request.scopes if scope in asking.known],
             question=question,
@@ -81,15 +85,15 @@ class Pages:
 
     def grants(self, found: Sequence[LetIn], language: str) -> Page:
         """The apps that the person let in."""
-        return self._page("grants", language, forms_to=("'self'",), found=found, day=DATE[language])
+        return self._page("grants", language, forms_to="'self'", found=found, day=DATE[language])
 
     def trouble(self, problem: Problem, language: str) -> Page:
         """What is wrong."""
         words = self._words[language]
         kind = problem.kind if f"trouble-{problem.kind}" in words else "other"
-        return self._page("trouble", language, forms_to=("'none'",), kind=kind, detail=problem.detail)
+        return self._page("trouble", language, forms_to="'none'", kind=kind, detail=problem.detail)
 
-    def _page(self, name: str, language: str, *, forms_to: tuple[str, ...], **values: Any) -> Page:
+    def _page(self, name: str, language: str, *, forms_to: str | None, **values: Any) -> Page:
         words = self._words[language]
         content = self._templates.get_template(f"{name}.html").render(
             values,
@@ -98,7 +102,7 @@ class Pages:
             style=Markup(self._style),  # noqa: S704 - our own file
         )
         headers = {
-            "Content-Security-Policy": f"{self._policy} {' '.join(forms_to)}",
+            "Content-Security-Policy": self._policy + (f"; form-action {forms_to}" if forms_to else ""),
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "same-origin",
             "Cache-Control": "no-store",

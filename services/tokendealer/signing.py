@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.utils import to_base64url_uint
 from msgspec import Struct
 
-from services.chassis.auth import ALGORITHM, LEEWAY_S, TOKEN_TYPE, Jwk
+from services.chassis.auth import ALGORITHM, LEEWAY_S, REQUIRED_CLAIMS, TOKEN_TYPE, Jwk
 from services.chassis.secrets import Secrets
 from services.tokendealer.domain.clients import PublicKey
 from services.tokendealer.domain.keys import SigningKey
@@ -34,6 +34,7 @@ KEY_BITS = 2048
 CERTIFICATE_FOR = timedelta(days=10 * 365)
 LONGEST_ASSERTION_S = 300
 LONGEST_JTI = 255
+UNFIT_KEY = "A client's key is EC on P-256, or RSA of at least 2048 bits"
 
 
 class AccessToken(Struct, frozen=True):
@@ -106,7 +107,7 @@ def read_access_token(text: str, keys: dict[str, Jwk], issuer: str) -> AccessTok
         if key is None or header.get("typ") != TOKEN_TYPE or "crit" in header:
             return None
         public = jwt.PyJWK.from_dict({"kty": key.kty, "n": key.n, "e": key.e}, ALGORITHM)
-        options: Any = {"verify_aud": False, "require": ["exp", "iat", "iss", "aud", "sub", "jti"]}
+        options: Any = {"verify_aud": False, "require": list(REQUIRED_CLAIMS)}
         claims = jwt.decode(text, public, algorithms=[ALGORITHM], issuer=issuer, leeway=LEEWAY_S, options=options)
         return msgspec.convert(claims, AccessToken)
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
@@ -114,8 +115,18 @@ def read_access_token(text: str, keys: dict[str, Jwk], issuer: str) -> AccessTok
 
 
 def public_key_of(pem: bytes) -> PublicKey:
-    """A client's public key: EC on P-256, or RSA of at least 2048 bits. Raises `ValueError` for anything else."""
-    key = load_pem_public_key(pem)
+    """A client's public key, bare or in a certificate: EC on P-256, or RSA of at least 2048 bits. Raises `ValueError`."""
+    if b"CERTIFICATE" not in pem:
+        return _public_key(load_pem_public_key(pem))
+    certificate = x509.load_pem_x509_certificate(pem)
+    if not certificate.not_valid_before_utc <= datetime.now(UTC) < certificate.not_valid_after_utc:
+        raise ValueError("The certificate is not valid now")
+    return msgspec.structs.replace(_public_key(certificate.public_key()), expires_at=certificate.not_valid_after_utc)
+
+
+def _public_key(key: object) -> PublicKey:
+    if not isinstance(key, EllipticCurvePublicKey | RSAPublicKey):
+        raise ValueError(UNFIT_KEY)  # noqa: TRY004 - of the file, not of the argument
     canonical = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
         numbers = key.public_numbers()
@@ -125,7 +136,7 @@ def public_key_of(pem: bytes) -> PublicKey:
         rsa = key.public_numbers()
         members = {"e": to_base64url_uint(rsa.e).decode(), "kty": "RSA", "n": to_base64url_uint(rsa.n).decode()}
         return PublicKey(_thumbprint(members), "RS256", canonical)
-    raise ValueError("A client's key is EC on P-256, or RSA of at least 2048 bits")
+    raise ValueError(UNFIT_KEY)
 
 
 def claimed_client(assertion: str) -> str:
@@ -141,9 +152,9 @@ def claimed_client(assertion: str) -> str:
 
 def check_assertion(assertion: str, keys: tuple[PublicKey, ...], audiences: list[str]) -> Assertion:
     """What an assertion says, signed with one of these keys and for one of these audiences. Raises `BadAssertion`."""
-    kid = jwt.get_unverified_header(assertion).get("kid")
+    kid, now = jwt.get_unverified_header(assertion).get("kid"), datetime.now(UTC)
     for key in keys:
-        if kid in {None, key.kid}:
+        if kid in {None, key.kid} and key.is_good(now):
             try:
                 return _read_assertion(assertion, key, audiences)
             except jwt.InvalidSignatureError:

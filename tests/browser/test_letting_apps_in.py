@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator
@@ -23,9 +24,16 @@ Runner = Callable[..., Visitor]
 
 
 class Back(BaseHTTPRequestHandler):
-    """What an app answers where people come back."""
+    """What an app answers where people come back: it sends them on at once, to another origin that `/back?at=` names."""
 
     def do_GET(self) -> None:
+        asked = urlsplit(self.path)
+        if asked.path == "/back":
+            port = parse_qs(asked.query)["at"][0]
+            self.send_response(303)
+            self.send_header("Location", f"http://127.0.0.1:{port}/landed?{asked.query}")
+            self.end_headers()
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
@@ -35,9 +43,9 @@ class Back(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def app_port() -> Iterator[int]:
-    """Where an app listens."""
+@contextlib.contextmanager
+def listening() -> Iterator[int]:
+    """An app that listens on a port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Back)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -47,21 +55,34 @@ def app_port() -> Iterator[int]:
     thread.join()
 
 
+@pytest.fixture
+def app_ports() -> Iterator[tuple[int, int]]:
+    """Where an app listens: for the answer, and for what it shows then."""
+    with listening() as answered, listening() as shown:
+        yield answered, shown
+
+
 @pytest.mark.parametrize(
     ("locale", "says"),
     [("en-GB", ("Yes, let it in", "Show it out")), ("de-DE", ("Ja, einlassen", "Hinausbitten"))],
 )
 def test_an_app_is_let_in_and_shown_out(
-    runner: Runner, it: Running, app_port: int, locale: str, says: tuple[str, str]
+    runner: Runner, it: Running, app_ports: tuple[int, int], locale: str, says: tuple[str, str]
 ) -> None:
     yes, out = says
     visitor = runner(locale=locale)
-    visitor.watch.ports.add(app_port)
+    visitor.watch.ports.update(app_ports)
+    answered, shown = app_ports
     owner = Person(Api(it.port), visitor.email)
     owner.sign_in()
-    app = {"name": "A map", "redirect_uris": ["http://127.0.0.1/back"], "scopes": ["activities:read"], "public": True}
+    app = {
+        "name": "A map",
+        "redirect_uris": [f"http://127.0.0.1/back?at={shown}"],
+        "scopes": ["activities:read"],
+        "public": True,
+    }
     client = owner.api.post("clients", app).json
-    back, verifier = f"http://127.0.0.1:{app_port}/back", secrets.token_urlsafe(48)
+    back, verifier = f"http://127.0.0.1:{answered}/back?at={shown}", secrets.token_urlsafe(48)
     query = {
         "response_type": "code",
         "client_id": client["id"],
@@ -84,7 +105,7 @@ def test_an_app_is_let_in_and_shown_out(
     page.get_by_role("button", name=yes).click()
     expect(page.get_by_text("Back at the app")).to_be_visible()
     told = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
-    assert page.url.startswith(f"{back}?")
+    assert page.url.startswith(f"http://127.0.0.1:{shown}/landed?"), "an app may send them on to another origin"
     assert (told["state"], told["iss"]) == ("mine", visitor.home)
 
     page.goto(f"{visitor.home}/oauth/grants")

@@ -142,7 +142,7 @@ async def app(dealer: Dealer, *redirects: str, public: bool = False, **changes: 
     body = {
         "name": "Splits <on> a map",
         "redirect_uris": redirects or (BACK,),
-        "scopes": ["activities:read", "reports:read", "hotelier"],
+        "scopes": ["activities:read", "reports:read", "bookings:read"],
         "public": public,
         **changes,
     }

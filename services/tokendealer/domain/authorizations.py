@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from services.tokendealer.domain.clients import Client
-from services.tokendealer.domain.redirects import is_loopback
+from services.tokendealer.domain.redirects import is_on_device
 
 # RFC 7636, 4.1 and 4.2. The plain method shows the verifier to whoever sees the request; it is not spoken here.
 METHOD = "S256"
@@ -79,7 +79,7 @@ class Asking(Struct, frozen=True):
     @property
     def is_settled(self) -> bool:
         """Whether the person has said yes to all of it before, to what is surely the same app."""
-        could_be_another = self.client.public and is_loopback(self.request.redirect_uri)
+        could_be_another = self.client.public and is_on_device(self.request.redirect_uri)
         return set(self.request.scopes) <= set(self.known) and not could_be_another
 
 

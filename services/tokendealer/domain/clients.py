@@ -25,12 +25,17 @@ LONGEST_OVERLAP = timedelta(days=30)
 USUAL_OVERLAP = timedelta(days=1)
 
 
-class PublicKey(Struct, frozen=True):
-    """A key that a client signs its assertions with. `kid` is its thumbprint (RFC 7638)."""
+class PublicKey(Struct, frozen=True, omit_defaults=True):
+    """A key that a client signs its assertions with. `kid` is its thumbprint (RFC 7638); one from a certificate expires."""
 
     kid: str
     alg: str
     pem: str
+    expires_at: datetime | None = None
+
+    def is_good(self, now: datetime) -> bool:
+        """Whether it still proves anything."""
+        return self.expires_at is None or self.expires_at > now
 
 
 class ClientSecret(Struct, frozen=True):

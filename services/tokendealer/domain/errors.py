@@ -80,6 +80,11 @@ OAuthError = (
 )
 
 
+def plain(text: str) -> str:
+    """A description in the characters that RFC 6749, 4.1.2.1 and 5.2 allow there."""
+    return "".join(letter if " " <= letter <= "~" and letter not in '"\\' else "'" for letter in text)
+
+
 class SessionEnded(Gone):
     """The refresh token is not good any more: unknown, expired, signed out, or used before."""
 

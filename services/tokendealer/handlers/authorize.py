@@ -71,7 +71,7 @@ class Authorization(BrowserPage):
         try:
             asking = await uses.ask(client, wish, person)
         except AuthorizationFault as fault:
-            return self.go(uses.refuse(wish, fault))
+            return self.go(uses.refuse(wish.redirect_uri, wish.state or None, fault))
         if asking.is_settled:
             return self.go(await uses.allow_again(asking, person))
         return self.show(self.uses.pages.consent(asking, uses.seal(asking.request, person), self.language))
@@ -94,7 +94,7 @@ class Authorization(BrowserPage):
         if (person.sub, person.session) != (question.sub, question.session):
             return self.go(asked_again(question.request))
         if form.answer == "deny":
-            return self.go(uses.deny(question.request))
+            return self.go(await uses.deny(question.request))
         return self.go(await uses.allow(question.request, person))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 from urllib.parse import quote
 
 from services.chassis.answers import Answer, Cookie, File
@@ -23,6 +23,7 @@ class BrowserPage(Endpoint[UseCases]):
     """
 
     error_document: ClassVar[tuple[str, type] | None] = ("text/html", str)
+    known_by: ClassVar[Literal["session", "client"] | None] = "session"
 
     async def person(self) -> Person | None:
         """Who is signed in at this browser, on our own pages; None where nobody is, or their sign-in has ended."""

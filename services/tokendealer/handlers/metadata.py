@@ -8,7 +8,7 @@ from services.chassis.answers import Answer
 from services.chassis.auth import ALGORITHM
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.operations import operation
-from services.chassis.scopes import SCOPES, SERVICE
+from services.chassis.scopes import FOR_APPS
 from services.tokendealer.domain.authorizations import METHOD
 from services.tokendealer.domain.keys import SigningKey
 from services.tokendealer.usecases import UseCases
@@ -77,7 +77,7 @@ class Metadata(Struct, frozen=True):
             jwks_uri=f"{issuer}/.well-known/jwks.json",
             introspection_endpoint=f"{issuer}/oauth/introspect",
             revocation_endpoint=f"{issuer}/oauth/revoke",
-            scopes_supported=[scope for scope in SCOPES if scope != SERVICE],
+            scopes_supported=list(FOR_APPS),
             response_types_supported=["code"],
             response_modes_supported=["query"],
             grant_types_supported=["authorization_code", "client_credentials", "refresh_token"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -24,6 +24,7 @@ from services.tokendealer.domain.errors import (
     InvalidTarget,
     UnauthorizedClient,
     UnsupportedGrantType,
+    plain,
 )
 from services.tokendealer.usecases import UseCases
 from services.tokendealer.usecases.authenticate_client import Proof
@@ -146,6 +147,7 @@ class OAuthEndpoint(Endpoint[UseCases]):
     """An endpoint of the OAuth specifications."""
 
     error_document: ClassVar[tuple[str, type] | None] = ("application/json", OAuthFailure)
+    known_by: ClassVar[Literal["session", "client"] | None] = "client"
 
     def present_problem(self, problem: Problem) -> tuple[int, dict[str, str], bytes]:
         """A problem as RFC 6749, 5.2 writes it."""
@@ -257,11 +259,6 @@ def error_of(problem: Problem, status: int) -> str:
             return "temporarily_unavailable"
         case _:
             return "server_error" if status >= 500 else "invalid_request"
-
-
-def plain(text: str) -> str:
-    """A description in the characters that RFC 6749, 5.2 allows there."""
-    return "".join(letter if " " <= letter <= "~" and letter not in '"\\' else "'" for letter in text)
 
 
 ROUTES = (

@@ -19,7 +19,6 @@ from services.chassis.mongo import (
     Document,
     DuplicateKeyError,
     IndexSpec,
-    ReturnDocument,
 )
 from services.tokendealer.domain.clients import Client, PublicKey
 from services.tokendealer.domain.families import Family
@@ -178,8 +177,10 @@ class FamilyStore:
         """The family in its next generation; None where somebody else was first, or it has ended."""
         filter_ = {"_id": family.id, "generation": family.generation, "expires_at": {"$gt": now}}
         change = {"$inc": {"generation": 1}, "$set": {"rotated_at": now, "expires_at": expires_at}}
-        found = await self._families.find_one_and_update(filter_, change, return_document=ReturnDocument.AFTER)
-        return _family(found) if found else None
+        if not (await self._families.update_one(filter_, change)).matched_count:
+            return None
+        found = await self.find(family.id, now)
+        return msgspec.structs.replace(found, generation=family.generation + 1) if found else None
 
     async def end(self, family_id: str, *, sub: str | None = None) -> bool:
         """End a family, of this person where one is named; whether it was there."""

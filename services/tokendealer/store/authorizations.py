@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from services.chassis.mongo import CollectionSpec, Database, Document, DuplicateKeyError, IndexSpec, ReturnDocument
+from services.chassis.mongo import CollectionSpec, Database, Document, DuplicateKeyError, IndexSpec
 from services.tokendealer.domain.authorizations import Code, Consent
 
 CODES, CONSENTS = "codes", "consents"
@@ -78,18 +78,15 @@ class CodeStore:
         found = await self._codes.find_one({"_id": code_id})
         return _code(found) if found else None
 
-    async def trade(self, code_id: str, family: str, now: datetime) -> Code | None:
-        """The code, traded for this family; None where it was traded before, or has expired."""
+    async def trade(self, code_id: str, family: str, now: datetime) -> bool:
+        """Trade the code for this family; False where it was traded before, or has expired."""
         filter_ = {"_id": code_id, "family": None, "replayed": False, "expires_at": {"$gt": now}}
-        change = {"$set": {"family": family}}
-        found = await self._codes.find_one_and_update(filter_, change, return_document=ReturnDocument.AFTER)
-        return _code(found) if found else None
+        return bool((await self._codes.update_one(filter_, {"$set": {"family": family}})).matched_count)
 
     async def mark_replayed(self, code_id: str) -> Code | None:
         """The code, with the note that somebody tried to use it again."""
-        change = {"$set": {"replayed": True}}
-        found = await self._codes.find_one_and_update({"_id": code_id}, change, return_document=ReturnDocument.AFTER)
-        return _code(found) if found else None
+        await self._codes.update_one({"_id": code_id}, {"$set": {"replayed": True}})
+        return await self.find(code_id)
 
     async def of_person(self, sub: str) -> list[Code]:
         """The codes that were made for a person lately."""
@@ -133,9 +130,9 @@ class ConsentStore:
         except DuplicateKeyError:  # two upserts at once: the other one has inserted it
             await self._consents.update_one(name, change)
 
-    async def withdraw(self, *, sub: str | None = None, client_id: str | None = None) -> None:
-        """Let an app do nothing more for a person, an app for anybody, or any app for a person."""
-        await self._consents.delete_many(_of(sub, client_id))
+    async def withdraw(self, *, sub: str | None = None, client_id: str | None = None) -> int:
+        """Let an app do nothing more for a person, an app for anybody, or any app for a person; how many consents that ends."""
+        return (await self._consents.delete_many(_of(sub, client_id))).deleted_count
 
     async def lessen(self, scopes: Sequence[str], *, sub: str | None = None, client_id: str | None = None) -> None:
         """Leave them no more than these scopes."""

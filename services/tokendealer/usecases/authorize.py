@@ -2,7 +2,7 @@
 
 Nobody is sent to an app's address before they have signed in, and only to an address that the app registered (RFC 9700,
 4.11). A person is asked again only for what is new, or where nobody can tell that it is the same app: a public one that
-listens on this machine (RFC 8252, 8.6).
+is on their device (RFC 8252, 8.6).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from services.tokendealer.domain.errors import (
     QuestionOver,
     UnknownApp,
     UnsupportedResponseType,
+    plain,
 )
 from services.tokendealer.domain.redirects import answered_at, is_registered
 from services.tokendealer.store import ClientStore, FamilyStore
@@ -125,11 +126,11 @@ class Authorize:
         return question
 
     async def allow(self, request: AuthorizationRequest, person: Person) -> str:
-        """Let the app in, as this person has just said; where to send them. Raises `UnknownApp`, `InvalidScope`."""
+        """Let the app in, as this person has just said; where to send them. Raises `UnknownApp`."""
         client = await self.app(request.client_id, request.redirect_uri)
         scopes = [scope for scope in request.scopes if scope in client.scopes and scope in person.scopes]
         if not scopes:
-            raise InvalidScope
+            return self.refuse(request.redirect_uri, request.state, InvalidScope())
         await self.consents.give(person.sub, client.id, scopes, self.clock())
         return await self._answer(msgspec.structs.replace(request, scopes=tuple(scopes)), person, "allowed")
 
@@ -137,17 +138,18 @@ class Authorize:
         """Let the app in as before; where to send the person."""
         return await self._answer(asking.request, person, "again")
 
-    def deny(self, request: AuthorizationRequest) -> str:
-        """Don't let the app in; where to send the person."""
+    async def deny(self, request: AuthorizationRequest) -> str:
+        """Don't let the app in; where to send the person. Raises `UnknownApp`."""
+        await self.app(request.client_id, request.redirect_uri)
         self.metrics.incr("tokens.authorizations", outcome="denied")
         told = {"error": "access_denied", "error_description": "The person said no"}
         return self._told(request.redirect_uri, request.state, told)
 
-    def refuse(self, wish: Wish, fault: AuthorizationFault) -> str:
+    def refuse(self, redirect_uri: str, state: str | None, fault: AuthorizationFault) -> str:
         """Where to send a person whose app asked wrongly."""
         self.metrics.incr("tokens.authorizations", outcome="refused")
-        told = {"error": fault.error, "error_description": fault.detail}
-        return self._told(wish.redirect_uri, wish.state or None, told)
+        told = {"error": fault.error, "error_description": plain(fault.detail)}
+        return self._told(redirect_uri, state, told)
 
     async def _answer(self, request: AuthorizationRequest, person: Person, outcome: str) -> str:
         secret, now = secrets.token_urlsafe(CODE_BYTES), self.clock()

@@ -13,7 +13,7 @@ from services.tokendealer.domain.clients import Client
 from services.tokendealer.domain.families import Family, KeyedHash, RefreshToken
 from services.tokendealer.keyring import Keyring
 from services.tokendealer.signing import AccessToken, read_access_token
-from services.tokendealer.store import FamilyStore
+from services.tokendealer.store import ClientStore, FamilyStore
 
 
 class Found(Struct, frozen=True):
@@ -33,6 +33,7 @@ class InspectToken:
     """A client may ask about its own tokens, a service of ours about any."""
 
     keyring: Keyring
+    clients: ClientStore
     families: FamilyStore
     issuer: str
     keyed_hash: KeyedHash
@@ -58,8 +59,10 @@ class InspectToken:
             family = await self._issuing_family(token)
             return Found(None, family) if family and family.generation == token.generation else None
         access = await self._access_token(text)
-        if access is None or access.sid is None:
-            return Found(access, None) if access else None
+        if access is None:
+            return None
+        if access.sid is None:
+            return Found(access, None) if await self.clients.find(access.client_id) else None
         family = await self.families.find(access.sid, self.clock())
         return Found(access, family) if family else None
 

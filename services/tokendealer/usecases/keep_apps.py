@@ -18,15 +18,14 @@ from msgspec import UNSET, Struct, UnsetType
 from services.chassis.auth import API_AUDIENCE
 from services.chassis.logs import Logger
 from services.chassis.problems import Conflict, Invalid, NotFound, Stale
-from services.chassis.scopes import ADMIN, SCOPES, SERVICE
+from services.chassis.scopes import FOR_APPS
 from services.tokendealer.domain.clients import MAX_APPS_OF_ONE, THIRD_PARTY_GRANTS, Client, ClientSecret
-from services.tokendealer.domain.redirects import fault_of
+from services.tokendealer.domain.redirects import fault_of_all
 from services.tokendealer.store import ClientStore, FamilyStore
 from services.tokendealer.store.authorizations import CodeStore, ConsentStore
 from services.tokendealer.usecases.authenticate_client import SECRET_PURPOSE
 
 SECRET_BYTES, ID_BYTES = 32, 8
-FOR_APPS = tuple(scope for scope in SCOPES if scope not in {ADMIN, SERVICE})
 ATTEMPTS = 5
 
 
@@ -52,6 +51,22 @@ class AppChange(Struct, frozen=True):
     name: str | UnsetType = UNSET
     redirect_uris: tuple[str, ...] | UnsetType = UNSET
     scopes: tuple[str, ...] | UnsetType = UNSET
+
+    @property
+    def named(self) -> list[str]:
+        """The names of what is to be different."""
+        return sorted(name for name, value in msgspec.structs.asdict(self).items() if value is not UNSET)
+
+    def applied_to(self, client: Client) -> Client:
+        """The app, changed. Raises `Invalid`."""
+        return msgspec.structs.replace(
+            client,
+            name=client.name if self.name is UNSET else checked_name(self.name),
+            redirect_uris=client.redirect_uris
+            if self.redirect_uris is UNSET
+            else checked_redirects(self.redirect_uris, public=client.public),
+            scopes=client.scopes if self.scopes is UNSET else checked_scopes(self.scopes),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +110,7 @@ class KeepApps:
             secrets=(self._kept(secret, now),) if secret else (),
             owner=asker.sub,
             public=app.public,
-            redirect_uris=checked_redirects(app.redirect_uris),
+            redirect_uris=checked_redirects(app.redirect_uris, public=app.public),
             updated_at=now,
         )
         await self.clients.add(client)
@@ -104,21 +119,12 @@ class KeepApps:
 
     async def change(self, asker: Asker, client_id: str, change: AppChange, expected: int | None) -> Client:
         """Change an app; what it may no longer do, its tokens may not from their next refresh. Raises `Stale`."""
-        wanted = {
-            name: check(value)
-            for name, check in CHECKS.items()
-            if (value := getattr(change, name)) is not UNSET and value is not None
-        }
-
-        def changed(client: Client) -> Client:
-            return msgspec.structs.replace(client, **wanted)
-
-        client = await self._changed(asker, client_id, changed, expected)
-        if "scopes" in wanted:
+        client = await self._changed(asker, client_id, change.applied_to, expected)
+        if change.scopes is not UNSET:
             await self.consents.lessen(client.scopes, client_id=client_id)
             await self.codes.lessen(client.scopes, client_id=client_id)
             await self.families.lessen(client_id, client.scopes)
-        self.log.info("client.changed", client_id=client_id, what=", ".join(sorted(wanted)))
+        self.log.info("client.changed", client_id=client_id, what=", ".join(change.named))
         return client
 
     async def add_secret(self, asker: Asker, client_id: str, overlap: timedelta) -> tuple[Client, str]:
@@ -187,16 +193,9 @@ def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(scopes)))
 
 
-def checked_redirects(uris: tuple[str, ...]) -> tuple[str, ...]:
+def checked_redirects(uris: tuple[str, ...], *, public: bool) -> tuple[str, ...]:
     """The redirect URIs, each of them one that an answer may go to. Raises `Invalid`."""
-    for place, uri in enumerate(uris):
-        if fault := fault_of(uri):
-            raise Invalid.field(f"redirect_uris.{place}", fault)
+    if fault := fault_of_all(uris, public=public):
+        place, told = fault
+        raise Invalid.field(f"redirect_uris.{place}", told)
     return tuple(dict.fromkeys(uris))
-
-
-CHECKS: dict[str, Callable[..., object]] = {
-    "name": checked_name,
-    "redirect_uris": checked_redirects,
-    "scopes": checked_scopes,
-}

@@ -37,7 +37,8 @@ class KeepConsents:
 
     async def withdraw(self, sub: str, client_id: str) -> None:
         """Let an app do nothing more for a person. In this order: a code that is being traded now finds no consent."""
-        await self.consents.withdraw(sub=sub, client_id=client_id)
+        withdrawn = await self.consents.withdraw(sub=sub, client_id=client_id)
         await self.codes.end_all(sub=sub, client_id=client_id)
         await self.families.end_all_of_person_with(sub, client_id)
-        self.log.info("consent.withdrawn", client_id=client_id)
+        if withdrawn:
+            self.log.info("consent.withdrawn", client_id=client_id)

@@ -44,14 +44,13 @@ class TradeCode:
         if code is None or code.client_id != client.id:
             raise self._refused("invalid_code")
         family = secrets.token_urlsafe(ID_BYTES)
-        traded = await self.codes.trade(code.id, family, self.clock())
-        if traded is None:
+        if not await self.codes.trade(code.id, family, self.clock()):
             await self._look_for_replay(code)
             raise self._refused("invalid_code")
         # A code is good for one attempt: it is used up now, whatever the rest of the request says.
-        if traded.redirect_uri != redirect_uri or not answers(verifier, traded.challenge):
+        if code.redirect_uri != redirect_uri or not answers(verifier, code.challenge):
             raise self._refused("invalid_code")
-        return await self._begun(client, traded, family)
+        return await self._begun(client, code, family)
 
     async def _begun(self, client: Client, code: Code, family: str) -> SignIn:
         order = Order(code.sub, client.id, code.scopes, client.name)
@@ -60,8 +59,8 @@ class TradeCode:
         except Gone as gone:
             raise InvalidGrant from gone
         # It may have been replayed, or its person may have changed their mind, while the family was being made.
-        now = await self.codes.find(code.id)
-        if now is None or now.replayed or await self.consents.find(code.sub, client.id) is None:
+        now, consent = await self.codes.find(code.id), await self.consents.find(code.sub, client.id)
+        if now is None or now.replayed or consent is None or not set(code.scopes) <= set(consent.scopes):
             await self.families.end(family)
             raise self._refused("invalid_code")
         return sign_in

@@ -94,6 +94,8 @@ async def test_a_public_app_has_no_secret_and_gets_none(dealer: Dealer) -> None:
         ("name", {"name": " "}),
         ("name", {"name": "Runn\u202eylre"}),
         ("name", {"name": "x" * 101}),
+        ("scopes", {"scopes": ["account"]}),
+        ("scopes", {"scopes": ["hotelier"]}),
         ("scopes", {"scopes": ["admin"]}),
         ("scopes", {"scopes": ["service"]}),
         ("scopes", {"scopes": ["activities:read", "everything"]}),
@@ -102,6 +104,7 @@ async def test_a_public_app_has_no_secret_and_gets_none(dealer: Dealer) -> None:
         ("redirect_uris.1", {"redirect_uris": ["https://a.example/", "http://a.example/"]}),
         ("redirect_uris.0", {"redirect_uris": ["https://*.example/"]}),
         ("redirect_uris.0", {"redirect_uris": ["https://a.example/#x"]}),
+        ("redirect_uris.0", {"redirect_uris": ["com.example.app:/back"]}),
         ("owner", {"owner": "pat"}),
         ("grants", {"grants": ["client_credentials"]}),
     ],
@@ -135,7 +138,7 @@ async def test_nobody_finds_the_apps_of_others_but_an_administrator(dealer: Deal
 
 
 async def test_an_app_does_not_register_apps_whatever_it_was_allowed(dealer: Dealer) -> None:
-    app = await (await somebody(dealer, "kim")).add(scopes=["account"])
+    app = await (await somebody(dealer, "kim")).add()
     within = Somebody(dealer, (await dealer.sign_in("kim", app["id"], "account")).access_token)
     for method, path, body in (("GET", "", None), ("POST", "", APP), ("DELETE", f"/{app['id']}", None)):
         assert (await within.ask(method, path, body))[0] == 403

@@ -9,15 +9,18 @@ import hmac
 import time
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus
 
 import jwt
+import msgspec
 import pytest
 import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwt as jose
 from joserfc.jwk import KeySet
@@ -135,6 +138,41 @@ async def test_a_client_with_an_rsa_key_proves_itself(dealer: Dealer) -> None:
     await dealer.clients.add(client)
     form = OWN | proof(dealer, client.id, key=key, alg="RS256", headers={"kid": public.kid})
     assert (await dealer.post(TOKEN, form))[0] == 200
+
+
+def certificate(key: ec.EllipticCurvePrivateKey, *, since: timedelta, until: timedelta) -> bytes:
+    """An X.509 certificate over a key of its own, in PEM."""
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "an app")]), datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key(), serial_number=7)
+        .not_valid_before(now + since)
+        .not_valid_after(now + until)
+    )
+    return built.sign(key, SHA256()).public_bytes(Encoding.PEM)
+
+
+async def test_a_certified_key_proves_until_its_certificate_expires(dealer: Dealer) -> None:
+    key, day = ec.generate_private_key(ec.SECP256R1()), timedelta(days=1)
+    public = public_key_of(certificate(key, since=-day, until=day))
+    client = new_client("an app", ("reports:read",), (public,), "", dealer.box)
+    await dealer.clients.add(client)
+    assert (await dealer.post(TOKEN, OWN | proof(dealer, client.id, key=key)))[0] == 200
+    over = msgspec.structs.replace(public, expires_at=datetime.now(UTC))
+    assert await dealer.clients.replace(client, msgspec.structs.replace(client, keys=(over,), version=2))
+    assert (await dealer.post(TOKEN, OWN | proof(dealer, client.id, key=key)))[1]["error"] == "invalid_client"
+    for since, until in ((-2 * day, -day), (day, 2 * day)):
+        with pytest.raises(ValueError, match="not valid now"):
+            public_key_of(certificate(key, since=since, until=until))
+
+
+async def test_what_was_given_to_a_client_ends_with_it(dealer: Dealer) -> None:
+    client, secret = await dealer.add_client("reports:read")
+    _, told = await dealer.post(TOKEN, OWN, headers=basic(client.id, secret))
+    asking = proof(dealer)
+    assert (await dealer.post("/oauth/introspect", asking | {"token": told["access_token"]}))[1]["active"] is True
+    await dealer.clients.remove(client.id)
+    asking = proof(dealer)
+    assert (await dealer.post("/oauth/introspect", asking | {"token": told["access_token"]}))[1] == {"active": False}
 
 
 async def test_no_answer_with_a_token_is_stored(dealer: Dealer) -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from joserfc.jwk import ECKey, RSAKey
 
 from services.tokendealer.domain.clients import Client, narrowed
-from services.tokendealer.domain.errors import InvalidClient, InvalidScope, InvalidTarget, UnauthorizedClient
-from services.tokendealer.handlers.oauth import basic_of, plain
+from services.tokendealer.domain.errors import InvalidClient, InvalidScope, InvalidTarget, UnauthorizedClient, plain
+from services.tokendealer.handlers.oauth import basic_of
 from services.tokendealer.signing import public_key_of
 
 SCOPES = st.lists(st.sampled_from(["account", "activities:read", "reports:read", "admin"]))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.scopes import SCOPES, SERVICE
+from services.chassis.scopes import FOR_APPS
 from services.tokendealer.pages import LOCALES, nearest, read_words
 
 
@@ -23,8 +23,8 @@ def test_every_language_says_the_same(locale: str) -> None:
     assert {name: fields(text) for name, text in words.items()} == {name: fields(t) for name, t in english.items()}
 
 
-def test_there_are_words_for_every_scope_that_a_person_can_give() -> None:
-    assert {f"scope-{scope}" for scope in SCOPES if scope != SERVICE} <= read_words("en").keys()
+def test_there_are_words_for_every_scope_that_an_app_can_have() -> None:
+    assert {f"scope-{scope}" for scope in FOR_APPS} <= read_words("en").keys()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tokendealer.domain.redirects import answered_at, fault_of, is_registered, origin_of
+from services.tokendealer.domain.redirects import answered_at, fault_of, fault_of_all, is_registered, place_of
 
 GOOD = (
     "https://app.example/back",
@@ -16,6 +16,7 @@ GOOD = (
     "http://127.0.0.1:4180/back",
     "http://[::1]:4180/back",
     "http://localhost:4180/",
+    "com.example.app:/back?a=b",
 )
 BAD = (
     "",
@@ -23,7 +24,12 @@ BAD = (
     "http://app.example/back",
     "ftp://app.example/back",
     "javascript:alert(1)",
-    "com.example.app:/back",
+    "com.example.app://back",
+    "com.example.app:back",
+    "com.example.app:/back#part",
+    "app:/back",
+    ".app:/back",
+    "Com.example.app:/back",
     "https://app.example/back#part",
     "https://somebody@app.example/back",
     "https://somebody:secret@app.example/back",
@@ -49,9 +55,9 @@ BAD = (
 
 
 @pytest.mark.parametrize("uri", GOOD)
-def test_https_and_loopback_may_be_registered(uri: str) -> None:
+def test_https_loopback_and_schemes_of_apps_may_be_registered(uri: str) -> None:
     assert fault_of(uri) is None
-    assert uri.startswith(origin_of(uri))
+    assert place_of(uri) in uri
 
 
 @pytest.mark.parametrize("uri", BAD)
@@ -80,6 +86,26 @@ def test_a_native_app_may_listen_on_any_port_of_loopback(host: str) -> None:
         f"http://{host}:5/back?more=1",
     ):
         assert not is_registered(uri, known, any_port=True)
+
+
+def test_a_scheme_of_its_own_is_for_a_public_app() -> None:
+    uris = ["https://app.example/back", "com.example.app:/back"]
+    assert fault_of_all(uris, public=True) is None
+    fault = fault_of_all(uris, public=False)
+    assert fault is not None
+    assert fault[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("uri", "place"),
+    [
+        ("https://app.example:8443/back?who=//x", "app.example:8443"),
+        ("http://[::1]:4180/back", "[::1]:4180"),
+        ("com.example.app:/back", "com.example.app"),
+    ],
+)
+def test_a_person_is_told_where_an_answer_goes(uri: str, place: str) -> None:
+    assert place_of(uri) == place
 
 
 def test_the_port_of_any_other_host_counts() -> None:
