@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from deploy.openresty.allowlist import Route, routes_of
+from deploy.openresty.allowlist import ARCHIVES, Route, routes_of
 from deploy.openresty.settings import DoorSettings
 from deploy.templates import fill
 from services.chassis import problems
@@ -73,10 +73,16 @@ def _trusted(proxies: list[str]) -> str:
 
 def _large_bodies(routes: list[Route], run: Path) -> str:
     return "\n        ".join(
-        f"location = {route.path} {{ client_max_body_size {route.body_limit}; include {run}/to_services.conf; }}"
+        f"location = {route.path} {{ client_max_body_size {route.body_limit}; {_buffering(route)}"
+        f"include {run}/to_services.conf; }}"
         for route in routes
         if route.body_limit is not None and "{" not in route.path
     )
+
+
+def _buffering(route: Route) -> str:
+    """An archive is not first kept whole at the door, whose disk may be memory: the service puts it away as it comes."""
+    return "proxy_request_buffering off; " if route.path == ARCHIVES else ""
 
 
 def _upstreams(services: list[str], settings: DoorSettings) -> str:

@@ -29,16 +29,27 @@ def decode(
     """What a verb asks for by name, of the query string and the body. Raises the problem that names what is wrong."""
     arguments: dict[str, Any] = {}
     filename = ""
-    if plan.upload and "filename" in query:
-        filename = query["filename"][0].decode(errors="replace")
+    if plan.takes_file and "filename" in query:
+        filename = given_filename(query)
         query = {name: values for name, values in query.items() if name != "filename"}
     if plan.query is not None:
         arguments["query"] = decode_arguments(query, plan.query, where="query")
     elif query:
         raise Invalid.field(next(iter(query)), "This call has no such parameter")
-    if plan.takes_body:
+    if plan.takes_body and not plan.received:
         arguments.update(_decode_body(plan, headers, body, filename))
     return arguments
+
+
+def given_filename(query: Mapping[str, Sequence[bytes]]) -> str:
+    """The name that `?filename=` gives to a body that is a file; '' where it gives none."""
+    return query["filename"][0].decode(errors="replace") if "filename" in query else ""
+
+
+def refuse_encoded(headers: Mapping[str, str]) -> None:
+    """Raise `UnsupportedMedia` for a body with a content encoding."""
+    if headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMedia("Send the body without a content encoding")
 
 
 def _decode_body(plan: Operation, headers: Mapping[str, str], body: bytes, filename: str) -> dict[str, Any]:
@@ -46,8 +57,7 @@ def _decode_body(plan: Operation, headers: Mapping[str, str], body: bytes, filen
         return {"body": None}
     content_type = headers.get("Content-Type", "")
     media_type = content_type.partition(";")[0].strip().lower()
-    if headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnsupportedMedia("Send the body without a content encoding")
+    refuse_encoded(headers)
     if plan.upload:
         return {"upload": decode_upload(body, content_type, filename)}
     if plan.form is not None:

@@ -17,6 +17,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+import msgspec
 from msgspec import Struct
 from tornado.web import RequestHandler, stream_request_body
 
@@ -24,8 +25,9 @@ from services.chassis import context, idempotency, live, negotiation
 from services.chassis.answers import Answer, EventStream, Page, Reply, Stream, Upload
 from services.chassis.auth import Caller
 from services.chassis.bodies import Body
-from services.chassis.decoding import decode
+from services.chassis.decoding import decode, given_filename, refuse_encoded
 from services.chassis.idempotency import KeyRequired, Once, Reservation
+from services.chassis.intake import Received, Sink, StreamedBody
 from services.chassis.logs import RequestRecord
 from services.chassis.mongo import DatabaseAway, DatabaseError, is_away
 from services.chassis.negotiation import JSON
@@ -85,7 +87,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
         self.trusted_caller: Caller | None = None
         self._refusal: Problem | None = None
         self._plan: Operation | None = None
-        self._body: Body | None = None
+        self._body: Body | StreamedBody | None = None
         self._held: Reservation | None = None
         self._work: asyncio.Task[None] | None = None
         self._overtime = False
@@ -118,6 +120,16 @@ class Endpoint(RequestHandler, Generic[Uses]):
     def user_agent(self) -> str:
         """What the client calls itself, at most 200 characters."""
         return self.request.headers.get("User-Agent", "")[:200]
+
+    @property
+    def last_event_id(self) -> int:
+        """The number of the last event that a client has seen of a stream it comes back to; 0 where it has seen none."""
+        given = self.request.headers.get("Last-Event-ID", "")
+        return int(given[:18]) if given.isascii() and given.isdigit() else 0
+
+    def intake(self) -> Sink:
+        """Where the file goes that a verb gets as `received`: made when its first bytes come, the caller is known then."""
+        raise TypeError(f"{type(self).__name__} takes files, and has no place for them")
 
     def position(self, query: PageQuery, type_: type[P]) -> P | None:
         """Where this page of a list starts; None for the first. Raises `Invalid` for a cursor that is none of ours."""
@@ -156,6 +168,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
         timeout_s = plan.timeout_s if plan else 1.0
         if (budget := headers.get("X-Request-Timeout-Ms")) is not None and budget.isdigit():
             timeout_s = min(timeout_s, int(budget) / 1000)
+        self._timeout_s = timeout_s
         self._context = context.begin(
             headers.get("traceparent"),
             timeout_s=timeout_s,
@@ -170,11 +183,23 @@ class Endpoint(RequestHandler, Generic[Uses]):
     def _expect_body(self, plan: Operation) -> None:
         if self.request.method in {"GET", "HEAD"}:
             return
-        limit = plan.body_limit + (MULTIPART_OVERHEAD if plan.upload else 0)
-        self._body = Body(limit, self.serving.budget)
+        limit = plan.body_limit + (MULTIPART_OVERHEAD if plan.takes_file else 0)
+        if plan.received:
+            self._body = self._streamed_body(limit)
+        else:
+            self._body = Body(limit, self.serving.budget)
         length = self.request.headers.get("Content-Length", "")
         if length.isdigit():
             self._body.expect(int(length))
+
+    def _streamed_body(self, limit: int) -> StreamedBody:
+        headers = self.request.headers
+        try:
+            refuse_encoded(headers)
+        except Problem as problem:
+            self._refusal = problem
+        content_type = headers.get("Content-Type", "")
+        return StreamedBody(limit, content_type, given_filename(self.request.query_arguments), self.intake)
 
     def _authenticate(self, scope: str) -> Awaitable[None] | None:
         try:
@@ -213,19 +238,31 @@ class Endpoint(RequestHandler, Generic[Uses]):
             challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
             self._refusal = Forbidden(f"This needs the scope {scope}", headers={"WWW-Authenticate": challenge})
 
-    def data_received(self, chunk: bytes) -> None:
-        """Take in a piece of the body."""
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Take in a piece of the body; more is read once the one that goes to a sink is there."""
         if self._body is None:
-            return
+            return None
         if self._refusal is not None:
             self._body.discard()
+        if isinstance(self._body, StreamedBody):
+            return self._hand_on(self._body, chunk)
         if not self._body.receive(chunk):
-            self.request.connection.stream.close()  # type: ignore[union-attr]
+            self._cut_off()
+        return None
+
+    async def _hand_on(self, body: StreamedBody, chunk: bytes) -> None:
+        if not await body.receive(chunk):
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        self.request.connection.stream.close()  # type: ignore[union-attr]
 
     # -- around the verb
 
     async def _answer(self, plan: Operation, verb: Callable[..., Awaitable[Any]], path: dict[str, str]) -> None:
         self._work = asyncio.current_task()
+        if plan.takes_file:
+            self._begin_anew()
         try:
             await self._perform(plan, verb, path)
         except asyncio.CancelledError:
@@ -246,6 +283,12 @@ class Endpoint(RequestHandler, Generic[Uses]):
             self.serving.log.exception("http.error", method=self.request.method, status=500, exc_info=error)
             self._send_problem(Problem())
 
+    def _begin_anew(self) -> None:
+        """A slow line is nobody's fault: the time for an answer counts from when the file is there."""
+        self.deadline = time.monotonic() + self._timeout_s
+        self._context = msgspec.structs.replace(self._context, deadline=self.deadline)
+        context.enter(self._context)
+
     def end_overtime(self) -> None:
         """Stop the verb's work; the answer is that it took too long."""
         if self._work is not None and not self._overtime and not self._finished:
@@ -259,8 +302,10 @@ class Endpoint(RequestHandler, Generic[Uses]):
             raise refusal
         if plan.has_value:
             self._media = negotiation.accepted(self.request.headers.get("Accept"))
-        body = self._body.read() if self._body else NO_BODY
+        body = self._body.read() if isinstance(self._body, Body) else NO_BODY
         arguments = {**path, **decode(plan, self.request.query_arguments, self.request.headers, body)}
+        if isinstance(self._body, StreamedBody):
+            arguments["received"] = self._body.whole()
         if plan.once:
             once = await self._once(plan, arguments, body)
             if isinstance(once, Reply):
@@ -288,9 +333,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
         keys = self.serving.keys
         if keys is None:
             raise TypeError(f"{plan.id} takes a Once, and its service has no database to keep answers in")
-        upload: Upload | None = arguments.get("upload")
-        name, content = (upload.filename, upload.content) if upload else ("", body)
-        digest = idempotency.digest(self.request.uri or "", name, content)
+        digest = idempotency.digest(self.request.uri or "", *_input_of(arguments, body))
         sub = self.trusted_caller.sub if self.trusted_caller else ""
         reserved = await keys.reserve(plan.id, sub, key, digest)
         if isinstance(reserved, Reply):
@@ -334,7 +377,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
 
     def _send_problem(self, problem: Problem) -> None:
         if self._headers_written:
-            self.request.connection.stream.close()  # type: ignore[union-attr]
+            self._cut_off()
             return
         self.clear()
         status, headers, body = self.present_problem(problem)
@@ -448,12 +491,25 @@ class Endpoint(RequestHandler, Generic[Uses]):
         )
 
     def _ended(self) -> None:
-        if self._body is not None:
+        if isinstance(self._body, StreamedBody):
+            self.serving.requests.look_after(self._body.close())
+        elif self._body is not None:
             self._body.close()
         self.serving.requests.ended(self)
 
     def _log(self) -> None:
         """Nothing: `on_finish` logs."""
+
+
+def _input_of(arguments: dict[str, Any], body: bytes) -> tuple[str, bytes]:
+    """What tells the input of a request from another's: the name and the bytes (or their digest) of its file, or its body."""
+    upload: Upload | None = arguments.get("upload")
+    received: Received[Any] | None = arguments.get("received")
+    if upload is not None:
+        return upload.filename, upload.content
+    if received is not None:
+        return received.filename, received.sha256.encode()
+    return "", body
 
 
 def _answering(verb: Callable[..., Awaitable[Any]], plan: Operation) -> Callable[..., Awaitable[None]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -98,15 +98,21 @@ class EventLog:
             waiting.set()
 
     async def follow(self, stream: str, after: int = 0) -> AsyncIterator[Event]:
-        """Every event of a stream after a number, and those to come, without end. An unheard wake costs five seconds."""
+        """Every event of a stream after a number, and those to come, without end."""
+        async with contextlib.aclosing(self.looks(stream)) as looks:
+            async for _ in looks:
+                async for document in self._after(stream, after):
+                    after = document["number"]
+                    yield Event(document["data"], id=str(after))
+
+    async def looks(self, stream: str) -> AsyncGenerator[None, None]:
+        """When to look at what a stream tells of: now, and each time it is woken. An unheard wake costs five seconds."""
         news = asyncio.Event()
         self._waiting.setdefault(stream, set()).add(news)
         try:
             while True:
                 news.clear()
-                async for document in self._after(stream, after):
-                    after = document["number"]
-                    yield Event(document["data"], id=str(after))
+                yield
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await news.wait()

@@ -16,6 +16,7 @@ from services.chassis import negotiation
 from services.chassis.answers import EventStream, File, Stream
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.idempotency import HEADER, InFlight, KeyReused
+from services.chassis.intake import AS_IT_IS
 from services.chassis.operations import Operation
 from services.chassis.problems import (
     MEDIA_TYPE,
@@ -154,7 +155,7 @@ def _path_parameters(plan: Operation) -> Iterator[dict[str, Any]]:
 
 
 def _query_parameters(plan: Operation, schemas: _Schemas) -> Iterator[dict[str, Any]]:
-    if plan.upload:
+    if plan.takes_file:
         yield {"name": "filename", "in": "query", "required": False, "schema": STRING}
     if plan.query is None:
         return
@@ -188,9 +189,10 @@ def _headers(method: str, plan: Operation) -> Iterator[dict[str, Any]]:
 
 
 def _request_content(plan: Operation, schemas: _Schemas) -> dict[str, Any]:
-    if plan.upload:
+    if plan.takes_file:
         form = {"type": "object", "required": ["file"], "properties": {"file": BINARY}, "additionalProperties": False}
-        return {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": BINARY}}
+        as_it_is = sorted(AS_IT_IS) if plan.received else ["application/octet-stream"]
+        return {"multipart/form-data": {"schema": form}, **{media: {"schema": BINARY} for media in as_it_is}}
     if plan.form is not None:
         return {"application/x-www-form-urlencoded": {"schema": schemas.of(plan.form)}}
     return {negotiation.JSON: {"schema": schemas.of(plan.body)}}

@@ -1,8 +1,8 @@
 """The declaration above a verb: its operation id, its scope, and the types that its signature already says.
 
-A verb's parameters are injected by name: `query`, `body` and `form` are structs, `upload` is an `Upload`, `once` is a `Once`;
-every other name is a path parameter. What it returns is its answer's type. From this the chassis decodes, validates,
-authorises, encodes, measures, and writes the OpenAPI document.
+A verb's parameters are injected by name: `query`, `body` and `form` are structs, `upload` is an `Upload`, `received` a file
+that went to a sink while it came (`Received`), `once` is a `Once`; every other name is a path parameter. What it returns is
+its answer's type. From this the chassis decodes, validates, authorises, encodes, measures, and writes the OpenAPI document.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from services.chassis.answers import Answer, EventStream, File, Stream, Upload
+from services.chassis.intake import Received
 from services.chassis.problems import Problem
 from services.chassis.scopes import SCOPES
 
@@ -25,7 +26,8 @@ JSON_LIMIT = MIB
 UPLOAD_LIMIT = 64 * MIB
 MULTIPART_OVERHEAD = 64 * KIB
 TIMEOUT_S = 30.0
-INJECTED = frozenset({"query", "body", "form", "upload", "once"})
+ARCHIVE_LIMIT = 2 * GIB
+INJECTED = frozenset({"query", "body", "form", "upload", "received", "once"})
 
 Verb = Callable[..., Awaitable[Any]]
 Answering = Callable[..., Awaitable[None]]
@@ -47,6 +49,7 @@ class Operation:
     body: Any
     form: type[msgspec.Struct] | None
     upload: bool
+    received: bool
     once: bool
     key_required: bool
     returns: Any
@@ -58,7 +61,12 @@ class Operation:
     @property
     def takes_body(self) -> bool:
         """Whether a request's body is read at all."""
-        return self.body is not None or self.form is not None or self.upload
+        return self.body is not None or self.form is not None or self.takes_file
+
+    @property
+    def takes_file(self) -> bool:
+        """Whether the body is a file, into memory or to a sink."""
+        return self.upload or self.received
 
     @property
     def body_optional(self) -> bool:
@@ -122,9 +130,11 @@ def compile_operation(verb: Verb) -> Operation:
     hints = typing.get_type_hints(verb)
     names = [name for name in inspect.signature(verb).parameters if name != "self"]
     returns = unwrap_answer(hints.get("return", type(None)))
-    body, upload = hints.get("body"), "upload" in names
+    body, upload, received = hints.get("body"), "upload" in names, "received" in names
     if upload and hints["upload"] is not Upload:
         raise TypeError(f"{verb.__qualname__}: `upload` must be an Upload")
+    if received and typing.get_origin(hints["received"]) is not Received:
+        raise TypeError(f"{verb.__qualname__}: `received` must be a Received[...]")
     summary, _, description = inspect.cleandoc(verb.__doc__ or "").partition("\n")
     if not summary:
         raise TypeError(f"{verb.__qualname__} has no docstring to be its summary")
@@ -140,14 +150,19 @@ def compile_operation(verb: Verb) -> Operation:
         body=body,
         form=hints.get("form"),
         upload=upload,
+        received=received,
         once="once" in names,
         key_required=declared.key_required,
         returns=returns,
-        body_limit=declared.body_limit or (UPLOAD_LIMIT if upload else JSON_LIMIT),
+        body_limit=declared.body_limit or _limit_of(upload=upload, received=received),
         timeout_s=declared.timeout_s,
         decode_body=msgspec.json.Decoder(body).decode if body is not None else None,
         redirects=declared.redirects,
     )
+
+
+def _limit_of(*, upload: bool, received: bool) -> int:
+    return ARCHIVE_LIMIT if received else UPLOAD_LIMIT if upload else JSON_LIMIT
 
 
 def unwrap_answer(returns: Any) -> Any:

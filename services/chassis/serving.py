@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,6 +39,7 @@ class Requests:
 
     def __init__(self) -> None:
         self._open: set[InHand] = set()
+        self._after: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = asyncio.Event()
@@ -57,6 +59,12 @@ class Requests:
         self._open.discard(request)
         if not self._open:
             self._idle.set()
+
+    def look_after(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what remains of a request that has ended."""
+        task = asyncio.ensure_future(work)
+        self._after.add(task)
+        task.add_done_callback(self._after.discard)
 
     async def finish(self, grace_s: float) -> int:
         """Wait until none is left, at the most `grace_s` seconds; return how many are."""
