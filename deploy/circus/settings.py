@@ -66,6 +66,7 @@ def read(services: tuple[str, ...], environ: Mapping[str, str] = os.environ) -> 
         port=process.port,
         internal_port=process.internal_port,
         public_url=process.url,
+        cors_origins=process.cors_origins,
     )
     for service in services:
         if len(str(door.internal_socket(service))) > LONGEST_SOCKET_PATH:

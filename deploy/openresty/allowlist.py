@@ -23,12 +23,16 @@ class Call(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """One path template, the service behind it and the calls it takes. `body_limit` is in bytes, None the usual one."""
+    """One path template, the service behind it and the calls it takes. `body_limit` is in bytes, None the usual one.
+
+    `is_page`: it knows people by their session alone, so pages of other sites have no business there.
+    """
 
     path: str
     service: str
     methods: dict[str, Call]
     body_limit: int | None = None
+    is_page: bool = False
 
     @property
     def allow(self) -> str:
@@ -57,6 +61,7 @@ def _route(path: str, service: str, item: Mapping[str, Any]) -> Route:
         service=service,
         methods={method: Call(call.get("operationId", ""), _class_of(method, call)) for method, call in calls.items()},
         body_limit=_body_limit(path, calls.values()),
+        is_page=any({"session": []} in call.get("security", ()) for call in calls.values()),
     )
 
 

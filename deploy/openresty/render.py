@@ -18,6 +18,7 @@ from deploy.openresty.allowlist import ARCHIVES, Route, routes_of
 from deploy.openresty.settings import DoorSettings
 from deploy.templates import fill
 from services.chassis import problems
+from services.chassis.origins import ANSWER_HEADERS
 
 HERE = Path(__file__).parent
 MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
@@ -104,12 +105,15 @@ def _for_lua(settings: DoorSettings, routes: list[Route], documents: Mapping[str
             "any": _limit(settings, settings.door_rate, settings.door_burst),
             "credentials": _limit(settings, settings.door_credentials_rate, settings.door_credentials_burst),
         },
+        "origins": dict.fromkeys(settings.cors_origins, True),
+        "exposed": ANSWER_HEADERS,
         "problems": {kind.kind: _problem(kind) for kind in problems.STATUS},
         "routes": [
             {
                 "path": route.path,
                 "service": route.service,
                 "allow": route.allow,
+                "page": route.is_page,
                 "methods": {
                     method: {"operation": call.operation, "class": call.klass} for method, call in route.methods.items()
                 },

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from services.chassis.origins import Origins
+
 
 class DoorSettings(Struct, frozen=True):
     """Where the door stands and how much it lets through.
@@ -19,6 +21,7 @@ class DoorSettings(Struct, frozen=True):
     port: int = 8080
     internal_port: int = 8090
     public_url: str = "http://127.0.0.1:8080"
+    cors_origins: Origins = Origins()
     door_workers: Annotated[str, Meta(pattern="^(auto|[1-9][0-9]*)$", description="nginx's worker processes")] = "auto"
     door_nodes: Annotated[int, Meta(ge=1, description="How many doors share the limits")] = 1
     door_rate: Annotated[float, Meta(gt=0, description="Requests a second that one client may make for long")] = 50

@@ -429,10 +429,21 @@ class Endpoint(RequestHandler, Generic[Uses]):
     # -- Tornado's own hooks
 
     async def options(self, **path: str) -> None:
-        """Say which verbs there are."""
+        """Say which verbs there are; to a browser that asks before a page of another site calls, whether it may."""
         self.set_status(204)
         self.set_header("Allow", self._allowed())
+        if "Access-Control-Request-Method" in self.request.headers and self.known_by != "session":
+            origin = self.request.headers.get("Origin")
+            self._headers.update(self.serving.origins.preflight_headers(origin, self.operations))
         self.finish()
+
+    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+        """Send what is written; before the first of it, say whether pages of other sites may read it."""
+        if self.serving.origins and self.known_by != "session" and not self._headers_written:
+            known = self._headers.get("Vary")
+            self._headers["Vary"] = f"{known}, Origin" if known else "Origin"
+            self._headers.update(self.serving.origins.answer_headers(self.request.headers.get("Origin")))
+        return super().flush(include_footers)
 
     def _allowed(self) -> str:
         verbs = [*self.operations, "OPTIONS"]

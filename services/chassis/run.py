@@ -39,6 +39,7 @@ from services.chassis.live import EventLog
 from services.chassis.logs import Logger
 from services.chassis.mongo import Mongo
 from services.chassis.operations import GIB, KIB, MIB
+from services.chassis.origins import NONE
 from services.chassis.paging import Cursors
 from services.chassis.people import People
 from services.chassis.root import Process, root_application
@@ -224,8 +225,9 @@ def _mounted(service: Service, chassis: Chassis, built: Built, checks: Mapping[s
         budget=shared.budget,
         requests=shared.requests,
         people=_people(service, built, chassis, idempotency),
+        origins=shared.process.cors_origins,
     )
-    internal = dataclasses.replace(public, verifier=Verifier(issuer, shared.keys, service.name))
+    internal = dataclasses.replace(public, verifier=Verifier(issuer, shared.keys, service.name), origins=NONE)
     return Mounted(service, public, internal, checks)
 
 

@@ -14,6 +14,7 @@ from services.chassis.bodies import BodyBudget
 from services.chassis.idempotency import Keys
 from services.chassis.logs import Logger, Logs
 from services.chassis.metrics import Metrics
+from services.chassis.origins import NONE, Origins
 from services.chassis.paging import Cursors
 from services.chassis.problems import NotFound
 from services.chassis.sessions import BrowserSessions
@@ -99,6 +100,7 @@ class Serving:
     budget: BodyBudget
     requests: Requests
     people: People | None = None
+    origins: Origins = NONE
 
     @property
     def held_people(self) -> People:

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from services.chassis.origins import Origins
+
 S = TypeVar("S", bound=Struct)
 
 MASK = "********"
@@ -56,6 +58,10 @@ class ProcessSettings(Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(description="The address people reach Runnerly at; made of host and port unless set")
     ] = ""
     peer_url: Annotated[str, Meta(description="Where a service is reached by the others, with `{service}` in it")] = ""
+    cors_origins: Annotated[
+        Origins,
+        Meta(description="Other sites whose pages may call the API with tokens they hold: `https://app.example ...`"),
+    ] = Origins()
     mongodb_uri: Annotated[
         str, env("MONGODB_URI", "The MongoDB replica set; the embedded run brings its own", secret=True)
     ] = ""
@@ -141,6 +147,8 @@ def _given(variable: str, environ: Mapping[str, str]) -> str | None:
 def _decode(type_: type, value: Any) -> Any:
     if type_ is Path:
         return Path(value)
+    if type_ is Origins:
+        return Origins.parse(value)
     raise NotImplementedError(type_)
 
 

@@ -24,8 +24,18 @@ from tests.support.processes import Child, free_port, wait_until
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 SIGNED_IN = {"security": [{"bearer": []}]}
+AT_A_BROWSER = {"security": [{"session": []}, {}]}
 DOCUMENTS: dict[str, dict[str, Any]] = {
-    "accounts": {"paths": {"/api/v1/sessions": {"post": {"operationId": "signIn"}}}},
+    "accounts": {
+        "paths": {
+            "/api/v1/sessions": {"post": {"operationId": "signIn"}},
+            "/oauth/authorize": {
+                "get": {"operationId": "askConsent", **AT_A_BROWSER},
+                "post": {"operationId": "answerConsent", **AT_A_BROWSER},
+            },
+            "/oauth/token": {"post": {"operationId": "issueToken", "security": [{"client": []}, {}]}},
+        }
+    },
     "activities": {
         "openapi": "3.1.0",
         "paths": {

@@ -32,6 +32,8 @@ class Echo(RequestHandler):
     async def answer(self, *_):
         await asyncio.sleep(float(self.get_query_argument("sleep_s", "0")))
         self.set_header("ETag", '"1-json"')
+        if long := int(self.get_query_argument("location_chars", "0")):
+            self.set_header("Location", "/" + "x" * long)
         self.write(
             {
                 "service": self.name,

@@ -14,6 +14,7 @@ import pytest
 from deploy.openresty.allowlist import routes_of
 from services.chassis import problems
 from services.chassis.catalogue import LogCatalogue
+from services.chassis.origins import Origins
 from tests.deploy.conftest import Answer, Door, open_door
 from tests.support.processes import wait_until
 
@@ -183,6 +184,57 @@ def test_a_client_may_not_hold_too_many_requests_open(nginx: str, short_folder: 
         finally:
             for connection in held:
                 connection.close()
+
+
+def test_apps_and_consents_are_not_counted_where_passwords_are_tried(nginx: str, short_folder: Path) -> None:
+    """An app's server renews the tokens of many people from one address; what it proves itself with can't be guessed."""
+    with open_door(nginx, short_folder / "apps", door_rate=1, door_burst=9, door_credentials_rate=1) as limited:
+        calls = ["/oauth/token", "/oauth/authorize"] * 4
+        assert [limited.ask("POST", path, b"a=b").status for path in calls] == [200] * 8
+        assert [limited.ask("POST", "/oauth/token", b"a=b").status for _ in range(2)] == [200, 429]
+
+
+# -- OAuth, and pages of other sites
+
+
+def test_what_apps_put_into_addresses_comes_through(door: Door) -> None:
+    """A long `state` goes to the service, and back in an address that is no usual header."""
+    asked = door.ask("GET", "/oauth/authorize?location_chars=30000&state=" + "x" * 12_000)
+    assert (asked.status, len(asked.headers["Location"])) == (200, 30_001)
+    assert door.ask("POST", "/oauth/token", b"x" * 65_000).status == 200
+    assert_problem(door.ask("POST", "/oauth/token", b"x" * 66_000), problems.TooLarge)
+    assert_problem(door.ask("GET", "/oauth/else"), problems.NotFound)
+    assert_problem(door.ask("PUT", "/oauth/token", b""), problems.MethodNotAllowed)
+
+
+LISTED = "https://app.example"
+ASKING = {"Origin": LISTED, "Access-Control-Request-Method": "POST"}
+
+
+def test_a_browser_that_asks_for_a_page_of_another_site_is_refused_where_none_is_listed(door: Door) -> None:
+    for headers in (ASKING, {}):
+        answer = door.ask("OPTIONS", "/api/v1/activities", headers=headers)
+        assert_problem(answer, problems.MethodNotAllowed)
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_listed_site_asks_the_service_and_reads_what_the_door_refuses(nginx: str, short_folder: Path) -> None:
+    limits = {"door_credentials_rate": 1, "door_credentials_burst": 1}
+    with open_door(nginx, short_folder / "cors", cors_origins=Origins([LISTED]), **limits) as it:
+        for path in ("/api/v1/activities", "/oauth/token"):
+            asked = it.ask("OPTIONS", path, headers=ASKING)
+            assert (asked.status, asked.json["method"]) == (200, "OPTIONS")
+        for headers in ({**ASKING, "Origin": "https://evil.example"}, {"Origin": LISTED}):
+            assert_problem(it.ask("OPTIONS", "/api/v1/activities", headers=headers), problems.MethodNotAllowed)
+        page = it.ask("OPTIONS", "/oauth/authorize", headers=ASKING)
+        assert_problem(page, problems.MethodNotAllowed)
+        assert [it.ask("POST", "/api/v1/sessions", b"{}").status for _ in range(2)] == [200, 429]
+        for origin, allowed in ((LISTED, LISTED), ("https://evil.example", None)):
+            refused = it.ask("POST", "/api/v1/sessions", b"{}", {"Origin": origin})
+            assert refused.status == 429
+            assert refused.headers["Vary"] == "Origin"
+            assert refused.headers["Access-Control-Allow-Origin"] == allowed
+            assert ("Retry-After" in (refused.headers["Access-Control-Expose-Headers"] or "")) == bool(allowed)
 
 
 # -- what it does to a request and its answer

@@ -25,6 +25,7 @@ from services.chassis.logs import configure_logging
 from services.chassis.metrics import NoMetrics
 from services.chassis.mongo import Database
 from services.chassis.operations import GIB, MIB
+from services.chassis.origins import Origins
 from services.chassis.paging import Cursors
 from services.chassis.serving import Requests, Serving
 from services.chassis.sessions import BrowserSessions
@@ -74,6 +75,7 @@ async def running(
     database: Database | None = None,
     compress: bool = False,
     budget: int = 256 * MIB,
+    origins: Iterable[str] = (),
     make: Callable[[dict[str, Any]], list[URLSpec]] | None = None,
 ) -> AsyncIterator[Running]:
     """Serve these routes on a free port of loopback while inside."""
@@ -107,6 +109,7 @@ async def running(
         log=logs.get_logger("tests"),
         budget=BodyBudget(budget),
         requests=Requests(),
+        origins=Origins(origins),
     )
     arguments = {"serving": serving}
     application = Application(

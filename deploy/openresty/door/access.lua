@@ -1,5 +1,6 @@
 -- The door-keeper: is there such a call, may this client make it now, and which service answers?
 
+local origins = require "door.origins"
 local limits = require "door.limits"
 local problems = require "door.problems"
 local routes = require "door.routes"
@@ -8,6 +9,7 @@ local trace = require "door.trace"
 local _M = {}
 
 local UNSAFE = { POST = true, PATCH = true }
+local PREFLIGHT = { operation = "preflight", class = "any" }
 
 local function refuse_unless_within_rate(class)
     local limit = routes.settings.limits[class]
@@ -28,6 +30,9 @@ local function matched_call()
     ngx.var.door_route = route.path
     local method = ngx.req.get_method()
     local call = route.methods[method] or (method == "HEAD" and route.methods.GET)
+    if not call and method == "OPTIONS" and not route.page and origins.is_preflight() then
+        call = PREFLIGHT
+    end
     if not call then
         return problems.answer("method-not-allowed", { headers = { Allow = route.allow } })
     end

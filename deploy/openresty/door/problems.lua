@@ -1,6 +1,7 @@
 -- The door's own refusals, as problem documents (RFC 9457) of the same kinds and titles that the services use.
 
 local cjson = require "cjson.safe"
+local origins = require "door.origins"
 local routes = require "door.routes"
 
 local _M = {}
@@ -57,6 +58,7 @@ function _M.answer(kind, options)
     if known.status == 429 or known.status == 503 then
         ngx.header["Retry-After"] = math.max(1, math.ceil(options.retry_after_s or RETRY_AFTER_S))
     end
+    origins.let_read()
     local document = document_of(known, options.detail)
     ngx.header["Content-Length"] = #document
     if ngx.req.get_method() ~= "HEAD" then
