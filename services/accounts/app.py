@@ -12,14 +12,18 @@ from services.accounts.people import AccountsOfPeople
 from services.accounts.settings import Settings
 from services.accounts.store.accounts import Accounts
 from services.accounts.store.attempts import Attempts
+from services.accounts.store.second_factors import SecondFactors
 from services.accounts.usecases import UseCases
 from services.accounts.usecases.activate import Activate
 from services.accounts.usecases.back_off import BackOff
+from services.accounts.usecases.confirm_password import ConfirmPassword
+from services.accounts.usecases.end_other_sessions import EndOtherSessions
 from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.mailing_links import MailingLinks
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.register import Register
 from services.accounts.usecases.reset_password import MailPasswordReset, ResetPassword
+from services.accounts.usecases.second_factor import FactorVault, KeepSecondFactor, ProveSecondFactor
 from services.accounts.usecases.sessions import Sessions
 from services.accounts.usecases.settle_sessions import SettleSessions
 from services.accounts.usecases.sign_in import SignIn
@@ -36,19 +40,23 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     tokendealer = Tokendealer(Peer.of("tokendealer", chassis.process, chassis.http, chassis.identity))
     mailing = MailingLinks(attempts, settings.limits, hash_name, settings.activation_hours)
     back_off = BackOff(attempts, settings.limits, hash_name, clock)
+    confirm_password = ConfirmPassword(accounts, hashing, back_off)
+    vault = FactorVault(SecondFactors(chassis.database, chassis.bus.outbox), chassis.secrets)
+    prove = ProveSecondFactor(vault, clock, chassis.metrics, log)
     uses = UseCases(
         register=Register(accounts, hashing, mailing, clock, chassis.metrics, log),
         activate=Activate(accounts, clock),
         mail_activation=MailActivation(accounts, mailing, clock),
         mail_password_reset=MailPasswordReset(accounts, mailing, clock),
         reset_password=ResetPassword(accounts, hashing, tokendealer, back_off, clock),
-        sign_in=SignIn(accounts, hashing, back_off, tokendealer, clock, log),
+        sign_in=SignIn(accounts, hashing, back_off, prove, tokendealer, clock, log),
         sessions=Sessions(tokendealer),
+        second_factor=KeepSecondFactor(vault, accounts, confirm_password, tokendealer, clock, log),
         read_account=ReadAccount(accounts),
         change_profile=ChangeProfile(accounts, clock),
     )
-    await events.listen(chassis.bus, SettleSessions(accounts, tokendealer, clock))
-    return Built(uses=uses, close=hashing.close, people=AccountsOfPeople(accounts))
+    await events.listen(chassis.bus, SettleSessions(accounts, tokendealer, clock), EndOtherSessions(tokendealer))
+    return Built(uses=uses, close=hashing.close, people=AccountsOfPeople(accounts, vault.factors))
 
 
 SERVICE = Service(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,8 +18,18 @@ from services.chassis.bus.service_bus import ServiceBus
 
 MAIL_QUEUE = "mailer.send"
 SettleSessions = Callable[[str, datetime, bool], Awaitable[None]]
+
+
+class EndOtherSessions(Protocol):
+    """Whoever ends a person's sessions that began before a moment, but the one to keep."""
+
+    async def __call__(self, sub: str, *, began_before: datetime, keep: str | None) -> None:
+        """Do it; safe to repeat."""
+
+
 REGISTERED, ACTIVATED, ROLES_CHANGED = "account.registered", "account.activated", "account.roles_changed"
 PASSWORD_CHANGED, PROFILE_CHANGED = "account.password_changed", "profile.changed"
+SECOND_FACTOR_CHANGED = "second_factor.changed"
 
 
 def registered(account: Account) -> Event:
@@ -51,6 +61,14 @@ def profile_changed(account: Account) -> Event:
     return Event.of(PROFILE_CHANGED, key=account.id, version=account.version, data=data, sub=account.id)
 
 
+def second_factor_changed(sub: str, *, keep: str | None) -> Event:
+    """A second factor was turned on or off; every session of before is over, but the one to keep.
+
+    It has no version: each of these counts, in whatever order they come.
+    """
+    return Event.of(SECOND_FACTOR_CHANGED, key=sub, version=0, data={"keep": keep}, sub=sub)
+
+
 def mail(template: str, account: Account, data: dict[str, Any] | None = None) -> Job:
     """A mail to the address of an account, in its owner's language."""
     order = {
@@ -63,10 +81,14 @@ def mail(template: str, account: Account, data: dict[str, Any] | None = None) ->
     return Job.of(MAIL_QUEUE, order, sub=account.id)
 
 
-async def listen(bus: ServiceBus, settle_sessions: SettleSessions) -> None:
+async def listen(bus: ServiceBus, settle_sessions: SettleSessions, end_other_sessions: EndOtherSessions) -> None:
     """Hear what changes what somebody may do: the tokendealer is told of it until it has understood."""
 
     async def settle(event: Event) -> None:
         await settle_sessions(event.key, event.occurred_at, event.data.get("password_replaced", False))
 
+    async def end_others(event: Event) -> None:
+        await end_other_sessions(event.key, began_before=event.occurred_at, keep=event.data["keep"])
+
     await bus.subscribe([ACTIVATED, ROLES_CHANGED, PASSWORD_CHANGED], settle, name="sessions")
+    await bus.subscribe([SECOND_FACTOR_CHANGED], end_others, name="other-sessions")

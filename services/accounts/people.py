@@ -9,7 +9,9 @@ from typing import ClassVar
 import msgspec
 
 from services.accounts.handlers.own_account import AccountView
+from services.accounts.handlers.second_factor import SecondFactorView
 from services.accounts.store.accounts import Accounts
+from services.accounts.store.second_factors import SecondFactors
 from services.chassis.holdings import Holding
 from services.chassis.people import Belonging, Erased
 
@@ -26,20 +28,25 @@ class AccountsOfPeople:
 
     holdings: ClassVar[tuple[Holding, ...]] = (
         Holding("account.json", "The account, with what its owner told about themselves", TakenAccount),
+        Holding("second-factor.json", "Whether signing in takes a code", SecondFactorView),
     )
 
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
+    def __init__(self, accounts: Accounts, factors: SecondFactors) -> None:
+        self._accounts, self._factors = accounts, factors
 
     async def takeout(self, sub: str) -> AsyncIterator[Belonging]:
-        """The account."""
+        """The account, and whether it has a second factor."""
         account = await self._accounts.find(sub)
         if account is not None:
             shown = msgspec.structs.asdict(AccountView.of(account))
             taken = TakenAccount(**shown, created_at=account.created_at, activated_at=account.activated_at)
             yield Belonging("account.json", msgspec.json.encode(taken))
+        factor = await self._factors.find(sub)
+        if factor is not None and factor.active:
+            yield Belonging("second-factor.json", msgspec.json.encode(SecondFactorView.of(factor)))
 
     async def erase(self, sub: str) -> Erased:
-        """Remove it."""
+        """Remove it, and what it is entered with."""
+        await self._factors.erase(sub)
         await self._accounts.erase(sub)
         return Erased()

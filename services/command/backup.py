@@ -15,9 +15,7 @@ from typing import NoReturn
 import click
 
 from services.chassis import settings
-from services.chassis.catalogue import LogCatalogue
 from services.chassis.health import program_version
-from services.chassis.logs import Logger, configure_logging
 from services.chassis.mongo import DatabaseError, Mongo
 from services.chassis.service import Service
 from services.chassis.settings import ProcessSettings
@@ -25,6 +23,7 @@ from services.command.archives.format import BadArchive, Manifest
 from services.command.archives.restoring import Incomplete, NotEmpty, check_complete, restore_backup
 from services.command.archives.taking import Unreadable, estimate, take_backup
 from services.command.database import connected
+from services.command.logbook import logbook
 from services.command.serve import ROOT
 
 BAD_ARCHIVE, NOT_EMPTY, NO_DATABASE, NO_FILE = 3, 4, 5, 6  # exit codes; click's own are 1 and 2
@@ -45,7 +44,7 @@ def backup(file: Path, quiet: bool) -> None:
     with _told_in_a_sentence(file):
         manifest = asyncio.run(_backup(process, file, quiet=quiet))
     size = file.stat().st_size
-    with _log(process) as log:
+    with logbook(process, "backup") as log:
         log.info("backup.written", documents=manifest.documents, bytes=size, ms=_ms_since(began))
     click.echo(f"{file}: {_told(manifest)}, {size:,} bytes")
 
@@ -64,7 +63,7 @@ def restore(file: Path, replace: bool, quiet: bool) -> None:
     began = time.monotonic()
     with _told_in_a_sentence(file):
         manifest = asyncio.run(_restore(process, file, replace=replace, quiet=quiet))
-    with _log(process) as log:
+    with logbook(process, "backup") as log:
         log.info("backup.restored", documents=manifest.documents, ms=_ms_since(began))
     click.echo(f"Restored {_told(manifest)}, as they were at {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
     if manifest.version != version():
@@ -155,24 +154,6 @@ def _told_in_a_sentence(file: Path) -> Iterator[None]:
         _fail(f"No backup was made: {error}", NO_FILE)
     except OSError as error:
         _fail(f"{error.filename or file}: {error.strerror or error}", NO_FILE)
-
-
-@contextmanager
-def _log(process: ProcessSettings) -> Iterator[Logger]:
-    """Graylog's ear, where there is one: an alert there says when no backup came. People read standard output."""
-    logs = configure_logging(
-        service="backup",
-        environment=process.environment,
-        level=process.log_level,
-        gelf_url=process.gelf_url or None,
-        person_key=b"",  # nobody is named
-        catalogue=LogCatalogue.read(process.monitoring),
-        stdout=None,
-    )
-    try:
-        yield logs.get_logger("backup")
-    finally:
-        logs.close()
 
 
 def _ms_since(began: float) -> float:

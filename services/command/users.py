@@ -1,4 +1,4 @@
-"""`runnerly users`: accounts that no form can make."""
+"""`runnerly users`: accounts that no form can make, and a way in for who has lost theirs."""
 
 from __future__ import annotations
 
@@ -18,22 +18,26 @@ from services.accounts.domain.accounts import Account, Profile, Role, check_prof
 from services.accounts.domain.passwords import check_password
 from services.accounts.hashing import Hashing
 from services.accounts.store.accounts import Accounts, EmailTaken
+from services.accounts.store.second_factors import SecondFactors
 from services.accounts.usecases.register import ID_BYTES
+from services.accounts.usecases.second_factor import removal
 from services.chassis import settings
 from services.chassis.addresses import Address, parse_address
 from services.chassis.bus.event import Event
 from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import unkeyed
 from services.chassis.problems import Invalid
+from services.chassis.secrets import Secrets, read_kek
 from services.chassis.settings import ProcessSettings
 from services.command.database import connected
+from services.command.logbook import logbook
 
 ADMIN_ROLES = (Role.RUNNER, Role.ADMIN)
 
 
 @click.group()
 def users() -> None:
-    """Make people administrators."""
+    """Make people administrators, and let in who has lost the second factor."""
 
 
 @users.command(name="create-admin")
@@ -52,6 +56,35 @@ def create_admin(email: str, name: str, password_stdin: bool) -> None:
         click.echo(asyncio.run(_create_admin(process, address, profile, from_stdin=password_stdin)))
     except Invalid as wrong:
         raise click.ClickException(wrong.detail) from wrong
+
+
+@users.command(name="remove-second-factor")
+@click.option("--email", prompt=True, help="The e-mail address of the account.")
+def remove_second_factor(email: str) -> None:
+    """Turn off the second factor of somebody who has lost it, and all recovery codes.
+
+    Be sure that it is the owner who asks: from now on their password is enough. They are told by mail, all their
+    sessions end, and it is written in the log (`second_factor.removed`).
+    """
+    process = settings.read(ProcessSettings, os.environ)
+    try:
+        address = parse_address(email)
+    except Invalid as wrong:
+        raise click.ClickException(wrong.detail) from wrong
+    sub = asyncio.run(_remove_second_factor(process, address))
+    with logbook(process, "users", person_key=Secrets(read_kek(process)).derive("logs.person")) as log:
+        log.warning("second_factor.removed", by="operator", person=sub)
+    click.echo(f"{address.text} signs in with the password only")
+
+
+async def _remove_second_factor(process: ProcessSettings, address: Address) -> str:
+    async with connected(process) as mongo:
+        own = mongo.database(SERVICE.database)
+        outbox = Outbox(own, hold_s=0)  # who serves relays it, at once
+        account = await Accounts(own, outbox).by_email(address.key)
+        if account is None or not await SecondFactors(own, outbox).remove(account.id, removal(account, keep=None)):
+            raise click.ClickException("No account with this address has a second factor")
+        return account.id
 
 
 async def _create_admin(process: ProcessSettings, address: Address, profile: Profile, *, from_stdin: bool) -> str:

@@ -18,7 +18,7 @@ import msgspec
 from markupsafe import Markup, escape
 from msgspec import Struct
 
-from services.mailer.domain.templates import AlreadyRegistered, TemplateData
+from services.mailer.domain.templates import TemplateData
 
 LOCALES = ("en", "de", "fr")
 FALLBACK = "en"
@@ -26,6 +26,7 @@ COMMON = "common"
 TEMPLATE_ROOM = files("services.mailer") / "templates"
 NOTICE = "notice"  # some sentences around one link: the form that all mails have so far
 PAGES = {"activate": "activate", "password-reset": "reset-password", "already-registered": ""}
+OWN_ACCOUNT = "#account"  # where all the others lead: they tell of what happened to it
 
 Words = dict[str, dict[str, str]]
 
@@ -68,8 +69,9 @@ class Renderer:
         )
 
     def _link(self, template: str, data: TemplateData) -> str:
-        page = f"{self._public_url}/{PAGES[template]}"
-        return page if isinstance(data, AlreadyRegistered) else f"{page}?{urlencode({'token': data.token})}"
+        page = f"{self._public_url}/{PAGES.get(template, OWN_ACCOUNT)}"
+        token: str | None = getattr(data, "token", None)
+        return page if token is None else f"{page}?{urlencode({'token': token})}"
 
 
 def nearest(locale: str) -> str:

@@ -99,7 +99,7 @@ class Pages:
             values,
             language=language,
             say=partial(_say, words),
-            style=Markup(self._style),  # noqa: S704 - our own file
+            style=Markup(self._style),  # noqa: S704 - our own file  # nosec B704
         )
         headers = {
             "Content-Security-Policy": self._policy + (f"; form-action {forms_to}" if forms_to else ""),

@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from services.chassis.problems import Unauthenticated
 
+# The client through which people sign in on our own pages and with our own API, as the tokendealer names it.
+OWN_CLIENT = "runnerly"
+
 
 class SessionEnded(Unauthenticated):
     """The refresh token is not good any more: unknown, expired, signed out, or used before."""
@@ -29,9 +32,15 @@ class Tokens(Struct, frozen=True):
 
 
 class Family(Struct, frozen=True):
-    """One sign-in of a person."""
+    """One sign-in of a person, or what an app that they let in goes on with."""
 
     id: str
+    client: str
     label: str
     created_at: datetime
     last_used_at: datetime
+
+    @property
+    def in_person(self) -> bool:
+        """Whether it is a sign-in of the person, and not an app's."""
+        return self.client == OWN_CLIENT

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from services.accounts.handlers import accounts, own_account, password_resets, sessions
+from services.accounts.handlers import accounts, own_account, password_resets, second_factor, sessions
 
-ROUTES = (*accounts.ROUTES, *own_account.ROUTES, *password_resets.ROUTES, *sessions.ROUTES)
+ROUTES = (
+    *accounts.ROUTES,
+    *own_account.ROUTES,
+    *password_resets.ROUTES,
+    *second_factor.ROUTES,
+    *sessions.ROUTES,
+)

@@ -14,23 +14,28 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from services.accounts.domain.attempts import TooManyAttempts
 from services.accounts.domain.sessions import SessionEnded, Tokens
 from services.accounts.handlers.accounts import Email, Password
+from services.accounts.handlers.second_factor import Otp
 from services.accounts.usecases import UseCases
-from services.accounts.usecases.sign_in import InvalidCredentials, NotActivated
+from services.accounts.usecases.sign_in import InvalidCredentials, NotActivated, SecondFactorRequired
 from services.chassis.answers import Answer, Cookie, Items
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.operations import operation
 from services.chassis.problems import NotFound, Unauthenticated
 from services.chassis.sessions import CrossSite
 
-REFUSALS = (InvalidCredentials, NotActivated, TooManyAttempts, CrossSite)
+REFUSALS = (InvalidCredentials, SecondFactorRequired, NotActivated, TooManyAttempts, CrossSite)
 NOT_STORED = {"Cache-Control": "no-store"}
 
 
 class Credentials(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who signs in, and where the tokens are to be: in the answer (`token`) or in cookies (`cookie`)."""
+    """Who signs in, and where the tokens are to be: in the answer (`token`) or in cookies (`cookie`).
+
+    `otp` is a code of the authenticator app, or a recovery code, where the account has a second factor.
+    """
 
     email: Email
     password: Password
+    otp: Otp | None = None
     mode: Literal["token", "cookie"] = "token"
 
 
@@ -105,7 +110,9 @@ class Sessions(BrowserEndpoint):
         in_cookies = body.mode == "cookie"
         if in_cookies and self.comes_from_a_page:
             self.check_origin()
-        tokens = await self.uses.sign_in(body.email, body.password, client_ip=self.client_ip, label=self.user_agent)
+        tokens = await self.uses.sign_in(
+            body.email, body.password, body.otp, client_ip=self.client_ip, label=self.user_agent
+        )
         return self.answer(tokens, in_cookies=in_cookies)
 
     @operation("listSessions", scope="account")

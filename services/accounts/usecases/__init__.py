@@ -9,6 +9,7 @@ from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.register import Register
 from services.accounts.usecases.reset_password import MailPasswordReset, ResetPassword
+from services.accounts.usecases.second_factor import KeepSecondFactor
 from services.accounts.usecases.sessions import Sessions
 from services.accounts.usecases.sign_in import SignIn
 
@@ -24,5 +25,6 @@ class UseCases:
     reset_password: ResetPassword
     sign_in: SignIn
     sessions: Sessions
+    second_factor: KeepSecondFactor
     read_account: ReadAccount
     change_profile: ChangeProfile

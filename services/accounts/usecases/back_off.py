@@ -2,6 +2,9 @@
 
 The counters are looked at before a guess, and again after it: of a hundred guesses at once no more are answered than of
 a hundred in a row, and a right one among them opens nothing once the others were too many.
+
+Wrong codes of a second factor are counted once more by themselves: who reads somebody's mail can have the other failures
+forgotten, by choosing a new password as often as they like, and it is them whom the second factor is to stop.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ class Guess(Struct, frozen=True):
 
     account: Counter
     address: Counter
+    code: Counter
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +49,19 @@ class BackOff:
         return Guess(
             Counter(self._account(email_key), self.limits.account),
             Counter(self.hash_name(f"address:{network_of(client_ip)}"), self.limits.address),
+            Counter(self._code(email_key), self.limits.account),
         )
 
     async def check(self, guess: Guess) -> None:
         """Raise `TooManyAttempts` where all of a counter's failures are used up."""
-        for counter in (guess.account, guess.address):
+        for counter in (guess.account, guess.address, guess.code):
             count = await self.attempts.read(counter.name, self.clock())
             if count is not None and count.number >= counter.limit:
                 raise self._wait_for(count)
 
-    async def fail(self, guess: Guess) -> None:
-        """Count a failure; raise `TooManyAttempts` where it is one too many to be answered."""
-        counters = (guess.account, guess.address)
+    async def fail(self, guess: Guess, *, code: bool = False) -> None:
+        """Count a failure, of the second factor's `code` or before that; raise `TooManyAttempts` where it is one too many."""
+        counters = (guess.account, guess.address, *((guess.code,) if code else ()))
         counts = [await self.attempts.count(counter.name, self.limits.window, self.clock()) for counter in counters]
         for counter, count in zip(counters, counts, strict=True):
             if count.number > counter.limit:
@@ -66,8 +71,15 @@ class BackOff:
         """Forget the failures of an account, whose owner has just proved to be that."""
         await self.attempts.forget(self._account(email_key))
 
+    async def forgive_codes(self, email_key: str) -> None:
+        """Forget the wrong codes of an account, too: a right one has come."""
+        await self.attempts.forget(self._code(email_key))
+
     def _account(self, email_key: str) -> str:
         return self.hash_name(f"account:{email_key}")
+
+    def _code(self, email_key: str) -> str:
+        return self.hash_name(f"code:{email_key}")
 
     def _wait_for(self, count: Count) -> TooManyAttempts:
         wait_s = (count.ends_at - self.clock()).total_seconds()

@@ -35,12 +35,26 @@ class PasswordReset(Struct, frozen=True, forbid_unknown_fields=True):
     hours: Hours
 
 
-TemplateData = Activate | AlreadyRegistered | PasswordReset
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a mail needs that always says the same."""
+
+
+class RecoveryCodeUsed(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tells that somebody signed in with a recovery code, and how many are left."""
+
+    left: Annotated[int, Meta(ge=0, le=100)]
+
+
+TemplateData = Activate | AlreadyRegistered | PasswordReset | Nothing | RecoveryCodeUsed
 
 TEMPLATES: dict[str, type[TemplateData]] = {
     "activate": Activate,
     "already-registered": AlreadyRegistered,
     "password-reset": PasswordReset,
+    "second-factor-on": Nothing,
+    "second-factor-off": Nothing,
+    "recovery-codes-renewed": Nothing,
+    "recovery-code-used": RecoveryCodeUsed,
 }
 
 

@@ -1,4 +1,4 @@
-"""`runnerly users create-admin`: an administrator by command, and never by somebody else's password."""
+"""`runnerly users`: an administrator by command, never by somebody else's password; a way in for who has lost theirs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from click.testing import CliRunner, Result
 
 from services.chassis.problems import Invalid
 from services.command.users import users
+from tests.support.authenticator import turned_on
+from tests.support.gelf import UdpReceiver
 from tests.support.street import PASSWORD, Street
-from tests.support.waiting import eventually_is
+from tests.support.waiting import eventually, eventually_is
 
 ADMINS_PASSWORD = "the password of the admin"
 
@@ -79,3 +81,43 @@ async def test_an_older_link_can_t_replace_the_password_of_an_account_that_is_ac
 
     assert (await town.sign_in("ada@runnerly.test", "the attacker's password")).status == 401
     assert (await town.sign_in("ada@runnerly.test", ADMINS_PASSWORD)).status == 201
+
+
+async def remove_second_factor(town: Street, email: str, gelf_url: str = "") -> Result:
+    """Run the command as an operator would, on the machine that has the keys."""
+    environ = {
+        "MONGODB_URI": town.settings.mongodb_uri,
+        "RUNNERLY_HOME": str(town.settings.home),
+        "GELF_URL": gelf_url,
+    }
+    return await asyncio.to_thread(CliRunner(env=environ).invoke, users, ["remove-second-factor", "--email", email])
+
+
+async def test_an_operator_lets_in_who_has_lost_app_and_codes(town: Street) -> None:
+    token = await town.active_runner()
+    await turned_on(town, token)
+    with UdpReceiver() as graylog:
+        done = await remove_second_factor(town, "KIM@runnerly.test", graylog.url)
+        [told] = graylog.wait_for(1)
+
+    assert done.exit_code == 0, done.output
+    assert (told["_event"], told["_by"]) == ("second_factor.removed", "operator")
+    assert "kim@" not in str(told)
+    assert told["_person"]
+    assert (await town.sign_in()).status == 201
+    await eventually(
+        lambda: any(
+            mail["Subject"] == "Signing in takes no code any more" for mail in town.mails_to("kim@runnerly.test")
+        )
+    )
+
+
+@pytest.mark.parametrize("email", ["nobody@runnerly.test", "kim@runnerly.test", "kim"])
+async def test_where_there_is_no_second_factor_none_is_removed(town: Street, email: str) -> None:
+    await town.active_runner()
+
+    refused = await remove_second_factor(town, email)
+
+    assert refused.exit_code == 1
+    assert "Traceback" not in refused.output
+    assert isinstance(refused.exception, SystemExit)

@@ -16,6 +16,10 @@ DATA = {
     "activate": {"token": TOKEN, "hours": 48},
     "already-registered": {},
     "password-reset": {"token": TOKEN, "hours": 2},
+    "second-factor-on": {},
+    "second-factor-off": {},
+    "recovery-codes-renewed": {},
+    "recovery-code-used": {"left": 9},
 }
 SITE = "https://run.test/app"
 
@@ -61,6 +65,7 @@ def test_the_link_opens_the_page_that_takes_the_token() -> None:
     assert link("activate") == f"http://127.0.0.1:8080/activate?token={TOKEN}"
     assert link("password-reset") == f"http://127.0.0.1:8080/reset-password?token={TOKEN}"
     assert link("already-registered") == "http://127.0.0.1:8080/"
+    assert link("second-factor-on") == "http://127.0.0.1:8080/#account"
 
 
 def test_all_locales_say_the_same_things() -> None:
