@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from services.accounts import events, store
 from services.accounts.clients.tokendealer import Tokendealer
+from services.accounts.devices import Devices
 from services.accounts.handlers import ROUTES
 from services.accounts.hashing import Hashing
 from services.accounts.people import AccountsOfPeople
 from services.accounts.settings import Settings
 from services.accounts.store.accounts import Accounts
 from services.accounts.store.attempts import Attempts
+from services.accounts.store.known_devices import KnownDevices
 from services.accounts.store.second_factors import SecondFactors
 from services.accounts.usecases import UseCases
 from services.accounts.usecases.activate import Activate
@@ -20,6 +23,7 @@ from services.accounts.usecases.confirm_password import ConfirmPassword
 from services.accounts.usecases.end_other_sessions import EndOtherSessions
 from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.mailing_links import MailingLinks
+from services.accounts.usecases.meet_device import MeetDevice
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.register import Register
 from services.accounts.usecases.reset_password import MailPasswordReset, ResetPassword
@@ -43,20 +47,24 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     confirm_password = ConfirmPassword(accounts, hashing, back_off)
     vault = FactorVault(SecondFactors(chassis.database, chassis.bus.outbox), chassis.secrets)
     prove = ProveSecondFactor(vault, clock, chassis.metrics, log)
+    devices = await asyncio.to_thread(Devices)
+    known_devices = KnownDevices(chassis.database, chassis.bus.outbox)
+    hash_device = partial(chassis.secrets.keyed_hash, "accounts.device")
+    meet_device = MeetDevice(known_devices, devices, hash_device, clock)
     uses = UseCases(
         register=Register(accounts, hashing, mailing, clock, chassis.metrics, log),
         activate=Activate(accounts, clock),
         mail_activation=MailActivation(accounts, mailing, clock),
         mail_password_reset=MailPasswordReset(accounts, mailing, clock),
         reset_password=ResetPassword(accounts, hashing, tokendealer, back_off, clock),
-        sign_in=SignIn(accounts, hashing, back_off, prove, tokendealer, clock, log),
-        sessions=Sessions(tokendealer),
+        sign_in=SignIn(accounts, hashing, back_off, prove, meet_device, tokendealer, clock, log),
+        sessions=Sessions(tokendealer, devices, clock),
         second_factor=KeepSecondFactor(vault, accounts, confirm_password, tokendealer, clock, log),
         read_account=ReadAccount(accounts),
         change_profile=ChangeProfile(accounts, clock),
     )
     await events.listen(chassis.bus, SettleSessions(accounts, tokendealer, clock), EndOtherSessions(tokendealer))
-    return Built(uses=uses, close=hashing.close, people=AccountsOfPeople(accounts, vault.factors))
+    return Built(uses=uses, close=hashing.close, people=AccountsOfPeople(accounts, vault.factors, known_devices))
 
 
 SERVICE = Service(

@@ -44,3 +44,14 @@ class Family(Struct, frozen=True):
     def in_person(self) -> bool:
         """Whether it is a sign-in of the person, and not an app's."""
         return self.client == OWN_CLIENT
+
+
+class Session(Struct, frozen=True):
+    """One sign-in, as its owner sees it. `device` is what the `user_agent` says, in words; None where that says nothing."""
+
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
+    user_agent: str
+    device: str | None
+    current: bool

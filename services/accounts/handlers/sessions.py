@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from services.accounts.domain.attempts import TooManyAttempts
-from services.accounts.domain.sessions import SessionEnded, Tokens
+from services.accounts.domain.sessions import Session, SessionEnded, Tokens
 from services.accounts.handlers.accounts import Email, Password
 from services.accounts.handlers.second_factor import Otp
 from services.accounts.usecases import UseCases
@@ -53,16 +53,6 @@ class SessionTokens(Struct, frozen=True):
     access_token: str | UnsetType = UNSET
     token_type: str | UnsetType = UNSET
     refresh_token: str | UnsetType = UNSET
-
-
-class SessionView(Struct, frozen=True):
-    """One sign-in."""
-
-    id: str
-    created_at: datetime
-    last_seen_at: datetime
-    user_agent: str
-    current: bool
 
 
 class BrowserEndpoint(Endpoint[UseCases]):
@@ -116,16 +106,9 @@ class Sessions(BrowserEndpoint):
         return self.answer(tokens, in_cookies=in_cookies)
 
     @operation("listSessions", scope="account")
-    async def get(self) -> Items[SessionView]:
+    async def get(self) -> Items[Session]:
         """See where one is signed in, the newest first."""
-        return Items(
-            [
-                SessionView(
-                    family.id, family.created_at, family.last_used_at, family.label, family.id == self.caller.session
-                )
-                for family in await self.uses.sessions.all_of(self.caller.sub)
-            ]
-        )
+        return Items(await self.uses.sessions.all_of(self.caller.sub, self.caller.session))
 
 
 class Refresh(BrowserEndpoint):
@@ -169,12 +152,21 @@ class CurrentSession(BrowserEndpoint):
         await self.uses.sessions.end_own(caller.sub, caller.session)
 
 
+class OtherSessions(BrowserEndpoint):
+    """All sessions of who asks, but the one that asks."""
+
+    @operation("endOtherSessions", scope="account")
+    async def delete(self) -> None:
+        """Sign out everywhere else. What apps were let do is ended at `/oauth/grants`."""
+        await self.uses.sessions.end_others(self.caller.sub, self.caller.session)
+
+
 class OneSession(BrowserEndpoint):
     """One session of who asks."""
 
     @operation("endSession", scope="account", problems=(NotFound,))
     async def delete(self, session_id: str) -> Answer[None]:
-        """End a session, wherever it is."""
+        """End a session, wherever it is. It is not renewed any more; an access token that is out ends within five minutes."""
         await self.uses.sessions.end(self.caller.sub, session_id)
         return self.signed_out() if session_id == self.caller.session else Answer(None)
 
@@ -183,5 +175,6 @@ ROUTES = (
     Route("/api/v1/sessions", Sessions),
     Route("/api/v1/sessions/refresh", Refresh),
     Route("/api/v1/sessions/current", CurrentSession),
+    Route("/api/v1/sessions/others", OtherSessions),
     Route("/api/v1/sessions/{session_id}", OneSession),
 )

@@ -1,7 +1,12 @@
-"""What accounts keeps, and where: accounts with their links and second factors, and counters of attempts."""
+"""What accounts keeps, and where: accounts with links, second factors and devices; counters of attempts."""
 
 from __future__ import annotations
 
-from services.accounts.store import accounts, attempts, second_factors
+from services.accounts.store import accounts, attempts, known_devices, second_factors
 
-COLLECTIONS = (*accounts.COLLECTIONS, *attempts.COLLECTIONS, *second_factors.COLLECTIONS)
+COLLECTIONS = (
+    *accounts.COLLECTIONS,
+    *attempts.COLLECTIONS,
+    *known_devices.COLLECTIONS,
+    *second_factors.COLLECTIONS,
+)

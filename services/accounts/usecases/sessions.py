@@ -1,11 +1,15 @@
-"""Look after one's sign-ins: renew one, see them all, end one."""
+"""Look after one's sign-ins: renew one, see them all, end one, or all but one."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.accounts.clients.tokendealer import Tokendealer
-from services.accounts.domain.sessions import Family, Tokens
+from services.accounts.devices import Devices
+from services.accounts.domain.sessions import Family, Session, Tokens
 from services.chassis.problems import NotFound
 
 
@@ -14,27 +18,49 @@ class Sessions:
     """A person's sign-ins, which the tokendealer keeps."""
 
     tokendealer: Tokendealer
+    devices: Devices
+    clock: Callable[[], datetime]
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """The next tokens. Raises `SessionEnded`, also for a token that was used before: that ends its whole family."""
         return await self.tokendealer.refresh(refresh_token)
 
-    async def all_of(self, sub: str) -> list[Family]:
-        """All of a person, newest first."""
-        return await self.tokendealer.families(sub)
+    async def all_of(self, sub: str, current: str | None) -> list[Session]:
+        """All of a person, newest first; the one that asks is seen now. What apps go on with is not among them."""
+        return [
+            Session(
+                family.id,
+                family.created_at,
+                self.clock() if family.id == current else family.last_used_at,
+                family.label,
+                self.devices.name(family.label),
+                family.id == current,
+            )
+            for family in await self._own(sub)
+        ]
 
     async def end(self, sub: str, session_id: str) -> None:
         """End one. Raises `NotFound` where this person has none of this id."""
         await self.tokendealer.end(sub, session_id)
 
+    async def end_others(self, sub: str, current: str | None) -> None:
+        """End all but the one that asks."""
+        for family in await self._own(sub):
+            if family.id != current:
+                await self._end(sub, family.id)
+
     async def end_own(self, sub: str, session_id: str | None) -> None:
         """End the one that asks; one that has ended already is no error."""
         if session_id is not None:
-            try:
-                await self.tokendealer.end(sub, session_id)
-            except NotFound:
-                return
+            await self._end(sub, session_id)
 
     async def end_by_token(self, refresh_token: str) -> None:
         """End the one that a refresh token belongs to."""
         await self.tokendealer.revoke(refresh_token)
+
+    async def _own(self, sub: str) -> list[Family]:
+        return [family for family in await self.tokendealer.families(sub) if family.in_person]
+
+    async def _end(self, sub: str, session_id: str) -> None:
+        with contextlib.suppress(NotFound):  # it has ended by itself
+            await self.tokendealer.end(sub, session_id)

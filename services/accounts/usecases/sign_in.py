@@ -19,6 +19,7 @@ from services.accounts.domain.sessions import Tokens
 from services.accounts.hashing import Hashing
 from services.accounts.store.accounts import Accounts
 from services.accounts.usecases.back_off import BackOff, Guess
+from services.accounts.usecases.meet_device import MeetDevice
 from services.accounts.usecases.second_factor import ProveSecondFactor
 from services.chassis import context
 from services.chassis.addresses import parse_address
@@ -68,6 +69,7 @@ class SignIn:
     hashing: Hashing
     back_off: BackOff
     prove_second_factor: ProveSecondFactor
+    meet_device: MeetDevice
     issuer: Issuer
     clock: Callable[[], datetime]
     log: Logger
@@ -82,6 +84,7 @@ class SignIn:
             self.log.warning("session.refused", reason=refusal.kind, client_ip=client_ip)
             raise
         context.about(account.id)
+        await self.meet_device(account, label)
         tokens = await self.issuer.issue(account.id, scopes, label)
         await self._see_that_it_still_holds(account, tokens, began)
         self.log.info("session.opened")

@@ -45,7 +45,14 @@ class RecoveryCodeUsed(Struct, frozen=True, forbid_unknown_fields=True):
     left: Annotated[int, Meta(ge=0, le=100)]
 
 
-TemplateData = Activate | AlreadyRegistered | PasswordReset | Nothing | RecoveryCodeUsed
+class NewDevice(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tells that somebody signed in from a device that was not seen before: what it is, and when, by the owner's clock."""
+
+    device: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ·+?-]{1,100}$")]
+    at: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2} \([\w/+-]{1,64}\)$")]
+
+
+TemplateData = Activate | AlreadyRegistered | PasswordReset | Nothing | RecoveryCodeUsed | NewDevice
 
 TEMPLATES: dict[str, type[TemplateData]] = {
     "activate": Activate,
@@ -55,6 +62,7 @@ TEMPLATES: dict[str, type[TemplateData]] = {
     "second-factor-off": Nothing,
     "recovery-codes-renewed": Nothing,
     "recovery-code-used": RecoveryCodeUsed,
+    "new-device": NewDevice,
 }
 
 

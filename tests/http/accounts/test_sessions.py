@@ -174,7 +174,9 @@ async def test_one_s_sessions_are_listed_and_can_be_ended(town: Street) -> None:
     stranger = await town.active_runner("lou@runnerly.test")
 
     listed = (await town.ask("GET", "sessions", token=token)).body["items"]
-    assert [set(each) for each in listed] == 2 * [{"id", "created_at", "last_seen_at", "user_agent", "current"}]
+    assert [set(each) for each in listed] == 2 * [
+        {"id", "created_at", "last_seen_at", "user_agent", "device", "current"}
+    ]
     assert [each["current"] for each in listed] == [False, True]
     phone = listed[0]
     assert phone["user_agent"] == "An old phone"

@@ -20,6 +20,7 @@ DATA = {
     "second-factor-off": {},
     "recovery-codes-renewed": {},
     "recovery-code-used": {"left": 9},
+    "new-device": {"device": "Firefox · Android", "at": "2026-05-01 14:03 (Europe/Berlin)"},
 }
 SITE = "https://run.test/app"
 
