@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 
+from services.activities import events
 from services.activities.handlers import ROUTES
 from services.activities.parsers.pool import Limits, ParserPool
 from services.activities.people import RunnersActivities
@@ -19,14 +20,15 @@ from services.activities.usecases.add_by_hand import AddByHand
 from services.activities.usecases.correct_activity import CorrectActivity
 from services.activities.usecases.import_file import ImportFile
 from services.activities.usecases.keep_gear import KeepGear
-from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf
+from services.activities.usecases.learn_profile import LearnProfile
+from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf, ZonesOf
 from services.activities.usecases.look_up import ListActivities, ReadActivity
 from services.activities.usecases.remove_activity import RemoveActivity
-from services.activities.usecases.sum_up import SumUp
+from services.activities.usecases.sum_up import FitnessOf, RecordsOf, SumUp
 from services.chassis.service import Built, Chassis, Service
 
 
-async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:  # noqa: RUF029, RUF100 - the shape of every build
+async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
     """Start the workers, and wire the rest."""
     parsers = ParserPool(
         Limits(
@@ -43,6 +45,8 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:  # noq
     gear = GearStore(chassis.database)
     store = ActivityStore(chassis.database, originals, gear, chassis.bus.outbox)
     finder = Finder(chassis.database)
+    learn_profile = LearnProfile(store, chassis.tombstones)
+    await events.listen(chassis.bus, learn_profile)
     return Built(
         uses=UseCases(
             import_file=ImportFile(
@@ -57,8 +61,12 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:  # noq
             laps_of=LapsOf(store),
             splits_of=SplitsOf(store),
             best_efforts_of=BestEffortsOf(store),
+            zones_of=ZonesOf(store),
             original_of=OriginalOf(store),
             sum_up=SumUp(finder),
+            records_of=RecordsOf(finder),
+            fitness_of=FitnessOf(finder, chassis.clock),
+            learn_profile=learn_profile,
             gear=KeepGear(gear, chassis.tombstones, new_id, chassis.clock),
         ),
         checks={"parsers": parsers.check},
@@ -80,7 +88,7 @@ def cores() -> int:
 
 SERVICE = Service(
     name="activities",
-    summary="Runs: files, summaries, streams, laps, splits, statistics.",
+    summary="Runs: files, summaries, streams, laps, splits, zones, statistics, records, fitness.",
     prefixes=("/api/v1/activities", "/api/v1/stats", "/api/v1/gear"),
     routes=ROUTES,
     settings=ActivitiesSettings,

@@ -1,13 +1,20 @@
-"""What this service tells: the state of an activity after each change of it."""
+"""What this service tells, the state of an activity after each change of it, and what it hears: the profiles of runners."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import msgspec
 
 from services.activities.domain.activity import Activity
+from services.activities.domain.physiology import Physiology
 from services.chassis.bus.event import Event
+from services.chassis.bus.service_bus import ServiceBus
 
 IMPORTED, CHANGED, DELETED = "activity.imported", "activity.changed", "activity.deleted"
+PROFILE_CHANGED = "profile.changed"
+LearnProfile: TypeAlias = Callable[[str, Physiology], Awaitable[None]]
 
 
 def imported(activity: Activity) -> Event:
@@ -23,6 +30,15 @@ def changed(activity: Activity) -> Event:
 def deleted(activity: Activity) -> Event:
     """An activity is gone; the state is the last it had."""
     return Event.of(DELETED, key=activity.id, version=activity.version + 1, sub=activity.owner, data=_state(activity))
+
+
+async def listen(bus: ServiceBus, learn_profile: LearnProfile) -> None:
+    """Hear what runners tell about their bodies, which zones and loads depend on."""
+
+    async def learn(event: Event) -> None:
+        await learn_profile(event.key, msgspec.convert(event.data, Physiology))
+
+    await bus.subscribe([PROFILE_CHANGED], learn, name="profiles")
 
 
 def _state(activity: Activity) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from services.activities.domain.activity import Summary
 from services.activities.domain.climbing import climbs_along, flat_distance_along, heights_along
 from services.activities.domain.efforts import Effort, best_efforts
 from services.activities.domain.geodesy import Bounds, bounds_of, encoded
+from services.activities.domain.heart_rates import HeartRates, heart_rates, held_along
 from services.activities.domain.local_time import local_date_of, moment, title_for, zone_of_offset
 from services.activities.domain.movement import distance_along, moving_along, speed_along, usual_top_speed
 from services.activities.domain.problems import NotAnActivity
@@ -29,7 +30,6 @@ LONGEST_M = 5_000_000.0
 MOST_CLIMBED_M = 100_000.0
 _POLYLINE_POINTS = 250
 _ALREADY_STEPS_SPM = 120.0  # nobody takes 240 steps a minute for long: a cadence over this counts both legs
-_HELD_S = 30.0  # for how long a heart rate is taken to last when nothing follows it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +42,7 @@ class Analysis:
     laps: tuple[Segment, ...] = ()
     splits: Mapping[str, tuple[Segment, ...]] | None = None
     best_efforts: tuple[Effort, ...] = ()
+    heart_rates: HeartRates | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +67,7 @@ def analyse(recording: Recording, *, zone_at: ZoneAt, rows_of_shape: RowsOfShape
         return _of_totals(recording)
     course = _course(recording, samples)
     lap_parts = laps(course.progress, samples.lap_starts)
+    heart_rate = samples.known("heart_rate")
     zone, (polyline, bounds) = _zone(recording, course.series, zone_at), _line(course, rows_of_shape)
     return Analysis(
         format=recording.format,
@@ -74,6 +76,7 @@ def analyse(recording: Recording, *, zone_at: ZoneAt, rows_of_shape: RowsOfShape
         laps=lap_parts,
         splits={unit: splits(course.progress, unit) for unit in ("km", "mi")},
         best_efforts=() if course.distance_m is None else best_efforts(samples.time, course.series["distance"]),
+        heart_rates=None if heart_rate is None else heart_rates(samples.time, heart_rate),
     )
 
 
@@ -107,9 +110,8 @@ def _beats(samples: Samples) -> tuple[Floats | None, Floats | None]:
     heart_rate = samples.known("heart_rate")
     if heart_rate is None:
         return None, None
-    known = ~np.isnan(heart_rate[:-1])
-    held = np.where(known, np.minimum(np.diff(samples.time), _HELD_S), 0.0)
-    beats = np.where(known, heart_rate[:-1], 0.0) * held
+    held = held_along(samples.time, heart_rate)
+    beats = np.nan_to_num(heart_rate[:-1]) * held
     return np.concatenate(([0.0], np.cumsum(beats))), np.concatenate(([0.0], np.cumsum(held)))
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from services.activities.domain.efforts import Effort
 from services.activities.domain.recording import SERIES
 from services.activities.domain.segments import Segment
+from services.activities.domain.zones import Zone
 from services.activities.handlers.activities import PATH, READ
 from services.activities.handlers.views import StreamsView
 from services.activities.usecases import UseCases
@@ -80,6 +81,19 @@ class BestEfforts(Endpoint[UseCases]):
         return Items(list(await self.uses.best_efforts_of(self.caller.sub, activity_id)))
 
 
+class Zones(Endpoint[UseCases]):
+    """Heart-rate zones of an activity."""
+
+    @operation("listZones", scope=READ)
+    async def get(self, activity_id: str) -> Items[Zone]:
+        """List for how long the heart beat from `from_bpm` to under `to_bpm`, by the profile as it is now.
+
+        Zones 2 to 5 begin at 60, 70, 80 and 90 % of the heart-rate reserve, or of the highest heart rate where the one
+        at rest is not told. None are given where the profile tells neither the highest one nor the date of birth.
+        """
+        return Items(list(await self.uses.zones_of(self.caller.sub, activity_id)))
+
+
 class Original(Endpoint[UseCases]):
     """The file an activity came in."""
 
@@ -109,5 +123,6 @@ ROUTES = (
     Route(f"{ONE}/laps", Laps),
     Route(f"{ONE}/splits", Splits),
     Route(f"{ONE}/best-efforts", BestEfforts),
+    Route(f"{ONE}/zones", Zones),
     Route(f"{ONE}/original", Original),
 )

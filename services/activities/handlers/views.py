@@ -11,6 +11,7 @@ from msgspec import Struct
 from services.activities.domain.activity import Activity, LoadFrom, Source, Visibility
 from services.activities.domain.geodesy import Bounds
 from services.activities.domain.recording import Floats
+from services.activities.domain.records import Achievement
 from services.activities.domain.roll_ups import Amounts
 from services.activities.domain.sports import Sport
 from services.activities.domain.streams import DECIMALS, Streams
@@ -94,6 +95,20 @@ class StatsView(Struct, frozen=True):
             amounts.ascent_mm / 1000,
             amounts.load_milli / 1000,
         )
+
+
+class RecordView(Struct, frozen=True):
+    """The best effort of a distance, and the run it is a part of."""
+
+    distance_m: float
+    elapsed_s: float
+    activity_id: str
+    achieved_on: date
+
+    @classmethod
+    def of(cls, distance_m: float, best: Achievement) -> RecordView:
+        """The view of the best of a distance."""
+        return cls(distance_m, best.elapsed_s, best.activity_id, best.achieved_on)
 
 
 def _listed(name: str, column: Floats) -> list[float | None]:

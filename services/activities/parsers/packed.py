@@ -38,4 +38,5 @@ def _packed(analysis: Analysis) -> ParsedActivity:
         laps=analysis.laps,
         splits=analysis.splits or {},
         best_efforts=analysis.best_efforts,
+        heart_rates=analysis.heart_rates,
     )

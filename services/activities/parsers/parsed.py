@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from services.activities.domain.activity import Summary
 from services.activities.domain.efforts import Effort
+from services.activities.domain.heart_rates import HeartRates
 from services.activities.domain.recording import Format
 from services.activities.domain.segments import Segment
 
@@ -21,6 +22,7 @@ class ParsedActivity(Struct, frozen=True):
     laps: tuple[Segment, ...] = ()
     splits: Mapping[str, tuple[Segment, ...]] = {}
     best_efforts: tuple[Effort, ...] = ()
+    heart_rates: HeartRates | None = None
 
 
 class ParsedFile(Struct, frozen=True):

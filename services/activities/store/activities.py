@@ -11,22 +11,27 @@ from msgspec import Struct
 from services.activities import events
 from services.activities.domain.activity import Activity
 from services.activities.domain.duplicates import START_WITHIN, same_activity
-from services.activities.domain.gear import Wear
+from services.activities.domain.heart_rates import HeartRates, steady
+from services.activities.domain.load import load_of
+from services.activities.domain.physiology import Physiology
 from services.activities.domain.problems import DuplicateActivity
-from services.activities.domain.roll_ups import Counted, change
 from services.activities.parsers.parsed import ParsedActivity
 from services.activities.store.documents import (
     ACTIVITY_FIELDS,
+    HELD_FIELDS,
     Breakdowns,
+    Held,
     activity_of,
     document_of,
-    roll_up_documents,
-    roll_up_updates,
+    held_of,
+    physiology_of,
+    rates_of,
     streams_of,
 )
 from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
-from services.activities.store.shape import ACTIVITIES, OWNERS, ROLL_UPS, STREAMS
+from services.activities.store.shape import ACTIVITIES, OWNERS, STREAMS
+from services.activities.store.standing import Standing
 from services.activities.store.turns import Turns
 from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import Once
@@ -34,6 +39,7 @@ from services.chassis.mongo import Database, Document, DuplicateKeyError, Object
 from services.chassis.problems import Conflict, NotFound, Stale
 
 ATTEMPTS = 3
+WEIGHED_AT_ONCE = 100
 _INSTANT = timedelta(milliseconds=1)
 _TWIN_FIELDS = {"started_at": 1, "distance_m": 1, "elapsed_s": 1, "source.sha256": 1, "session": 1}
 
@@ -44,6 +50,13 @@ class NewActivity(Struct, frozen=True):
     activity: Activity
     parsed: ParsedActivity | None = None
 
+    def held(self, original: ObjectId | None) -> Held:
+        """It as it is kept. Without recorded heart rates the average stands for all the time."""
+        activity, parsed = self.activity, self.parsed or ParsedActivity(self.activity)
+        rates = parsed.heart_rates or steady(activity.average_heart_rate_bpm, activity.moving_s)
+        efforts = tuple((effort.distance_m, effort.elapsed_s) for effort in parsed.best_efforts)
+        return Held(activity, rates, efforts, original)
+
 
 class ActivityStore:
     """The activities of all runners. Nothing is found or changed without saying whose it is."""
@@ -52,10 +65,10 @@ class ActivityStore:
         self._database = database
         self._activities = database.collection(ACTIVITIES)
         self._streams = database.collection(STREAMS)
-        self._roll_ups = database.collection(ROLL_UPS)
         self._owners = database.collection(OWNERS)
         self._originals = originals
         self._gear = gear
+        self._standing = Standing(database, gear)
         self._outbox = outbox
         self._turns = Turns()
 
@@ -110,18 +123,18 @@ class ActivityStore:
         """
 
         async def body(session: Session) -> Activity:
-            before = await self._current(session, owner, activity_id, expected)
+            held = await self._current(session, owner, activity_id, expected)
+            before = held.activity
             after = corrected(before)
             if after == before:
                 return before
             after = msgspec.structs.replace(after, version=before.version + 1)
             await self._guard(session, owner)
-            changes = {name: value for name, value in document_of(after, None).items() if name != "_id"}
-            await self._activities.update_one({"_id": activity_id}, {"$set": changes}, session=session)
-            await self._roll_up(session, owner, removed=[before], added=[after])
-            await self._gear.wear(session, owner, removed=[before], added=[after])
-            await self._outbox.add(session, events.changed(after))
-            return after
+            changed = weighed(_with(held, after), await self._physiology(owner, session))
+            await self._replace(session, changed)
+            await self._standing.follow(session, owner, [held], [changed])
+            await self._outbox.add(session, events.changed(changed.activity))
+            return changed.activity
 
         async with self._turns.of(owner):
             return await self._database.transact(body)
@@ -130,21 +143,36 @@ class ActivityStore:
         """Remove an activity and all that came with it. Raises `NotFound`, `Stale`."""
 
         async def body(session: Session) -> None:
-            activity = await self._current(session, owner, activity_id, expected)
+            held = await self._current(session, owner, activity_id, expected)
             await self._guard(session, owner)
-            removed: Document | None = await self._activities.find_one_and_delete(
-                {"_id": activity_id}, {"original": 1}, session=session
-            )
+            await self._activities.delete_one({"_id": activity_id}, session=session)
             await self._streams.delete_one({"_id": activity_id}, session=session)
-            await self._roll_up(session, owner, removed=[activity])
-            await self._gear.wear(session, owner, removed=[activity])
-            await self._owners.update_one({"_id": owner}, {"$inc": {"activities": -1}}, session=session)
-            if removed and "original" in removed:
-                await self._originals.let_go(session, owner, removed["original"])
-            await self._outbox.add(session, events.deleted(activity))
+            await self._standing.follow(session, owner, removed=[held])
+            if held.original is not None:
+                await self._originals.let_go(session, owner, held.original)
+            await self._outbox.add(session, events.deleted(held.activity))
 
         async with self._turns.of(owner):
             await self._database.transact(body)
+
+    async def learn(self, owner: str, physiology: Physiology) -> None:
+        """Keep what a runner's profile says, and weigh all activities by it, some at a time."""
+        told = msgspec.to_builtins(physiology)
+        await self._owners.update_one({"_id": owner}, {"$set": {"physiology": told}}, upsert=True)
+        ids = [document["_id"] async for document in self._activities.find({"owner": owner}, {"_id": 1})]
+        for begin in range(0, len(ids), WEIGHED_AT_ONCE):
+            await self._weigh(owner, ids[begin : begin + WEIGHED_AT_ONCE])
+
+    async def physiology(self, owner: str) -> Physiology:
+        """What a runner's profile says."""
+        return await self._physiology(owner)
+
+    async def heart_rates(self, owner: str, activity_id: str) -> tuple[Activity, HeartRates | None]:
+        """An activity, and for how long the heart beat how fast. Raises `NotFound`."""
+        document = await self._document(owner, activity_id, {**ACTIVITY_FIELDS, "heart_rates": 1})
+        rates = rates_of(document)
+        document.pop("heart_rates", None)
+        return activity_of(document), rates
 
     async def all_of(self, owner: str) -> AsyncIterator[Activity]:
         """Every activity of a runner, in no order that means anything."""
@@ -170,25 +198,11 @@ class ActivityStore:
         return activity_of(document), await self._originals.read(place)
 
     async def rebuild_roll_ups(self, owner: str) -> None:
-        """Make a runner's statistics, and the way of all gear, anew from the activities, by the function that changes them."""
+        """Make all that follows from a runner's activities anew, by the functions that change it."""
 
         async def body(session: Session) -> None:
             await self._guard(session, owner)
-            fields = dict.fromkeys(Counted.__struct_fields__, 1)
-            fields |= {"started_at": 1, "gear_id": 1}
-            found = await self._activities.find({"owner": owner}, fields, session=session).to_list(None)
-            totals = change(added=[msgspec.convert(document, Counted) for document in found])
-            await self._roll_ups.delete_many({"owner": owner}, session=session)
-            if totals:
-                await self._roll_ups.insert_many(roll_up_documents(owner, totals), session=session)
-            await self._gear.count_anew(session, owner, [msgspec.convert(document, Wear) for document in found])
-            starts = [document["started_at"] for document in found]
-            extent = {
-                "activities": len(found),
-                "oldest": min(starts, default=None),
-                "newest": max(starts, default=None),
-            }
-            await self._owners.update_one({"_id": owner}, {"$set": extent}, session=session)
+            await self._standing.make_anew(session, owner)
 
         async with self._turns.of(owner):
             await self._database.transact(body)
@@ -196,9 +210,9 @@ class ActivityStore:
     async def remove_all(self, owner: str) -> None:
         """Remove everything of a runner."""
         async with self._turns.of(owner):
-            for collection in (self._streams, self._activities, self._roll_ups):
+            for collection in (self._streams, self._activities):
                 await collection.delete_many({"owner": owner})
-            await self._gear.remove_all(owner)
+            await self._standing.remove_all(owner)
             await self._originals.remove_all(owner)
             await self._owners.delete_one({"_id": owner})
 
@@ -223,11 +237,45 @@ class ActivityStore:
             raise NotFound
         return document
 
-    async def _current(self, session: Session, owner: str, activity_id: str, expected: int | None) -> Activity:
-        activity = activity_of(await self._document(owner, activity_id, ACTIVITY_FIELDS, session))
-        if expected not in {None, activity.version}:
+    async def _current(self, session: Session, owner: str, activity_id: str, expected: int | None) -> Held:
+        held = held_of(await self._document(owner, activity_id, HELD_FIELDS, session))
+        if expected not in {None, held.activity.version}:
             raise Stale
-        return activity
+        return held
+
+    async def _physiology(self, owner: str, session: Session | None = None) -> Physiology:
+        return physiology_of(await self._owners.find_one({"_id": owner}, {"physiology": 1}, session=session))
+
+    async def _replace(self, session: Session, held: Held) -> None:
+        document = document_of(held)
+        gone = {name: "" for name in ("heart_rates", "efforts") if name not in document}
+        update = {"$set": document, **({"$unset": gone} if gone else {})}
+        await self._activities.update_one({"_id": document.pop("_id")}, update, session=session)
+
+    async def _weigh(self, owner: str, ids: Sequence[str]) -> None:
+        """Weigh these activities by what the profile says now. Nobody is told: a load is not in what is told."""
+
+        async def body(session: Session) -> None:
+            await self._guard(session, owner)
+            physiology = await self._physiology(owner, session)
+            before, after = [], []
+            for activity_id in ids:
+                document = await self._activities.find_one({"_id": activity_id}, HELD_FIELDS, session=session)
+                if document is None:  # removed in the meantime
+                    continue
+                held = held_of(document)
+                again = weighed(held, physiology)
+                if again != held:
+                    version = held.activity.version + 1
+                    again = _with(again, msgspec.structs.replace(again.activity, version=version))
+                    await self._replace(session, again)
+                    before.append(held)
+                    after.append(again)
+            if after:
+                await self._standing.follow(session, owner, before, after)
+
+        async with self._turns.of(owner):
+            await self._database.transact(body)
 
     async def _guard(self, session: Session, owner: str) -> None:
         """Write what every change of this runner's activities writes: of two at once, one is done again after the other.
@@ -254,35 +302,30 @@ class ActivityStore:
         self, session: Session, owner: str, fresh: Sequence[NewActivity], original: ObjectId | None
     ) -> tuple[Activity, ...]:
         """Insert these, and return them as they are then, with the gear that they get."""
-        added = await self._gear.given_defaults(session, owner, [one.activity for one in fresh])
-        await self._activities.insert_many([document_of(activity, original) for activity in added], session=session)
+        geared = await self._gear.given_defaults(session, owner, [one.activity for one in fresh])
+        physiology = await self._physiology(owner, session)
+        held = [
+            weighed(_with(one.held(original), activity), physiology)
+            for one, activity in zip(fresh, geared, strict=True)
+        ]
+        await self._activities.insert_many(list(map(document_of, held)), session=session)
         streams = [streams_of(one.activity, one.parsed) for one in fresh if one.parsed and one.parsed.streams]
         if streams:
             await self._streams.insert_many(streams, session=session)
         if original is not None:
             await self._originals.claim(session, original)
-        await self._roll_up(session, owner, added=added)
-        await self._gear.wear(session, owner, added=added)
-        await self._owners.update_one({"_id": owner}, _extended(added), session=session)
-        return added
-
-    async def _roll_up(
-        self, session: Session, owner: str, removed: Sequence[Activity] = (), added: Sequence[Activity] = ()
-    ) -> None:
-        changes = change(map(counted, removed), map(counted, added))
-        if changes:
-            await self._roll_ups.bulk_write(roll_up_updates(owner, changes), ordered=False, session=session)
+        await self._standing.follow(session, owner, added=held)
+        return tuple(one.activity for one in held)
 
 
-def _extended(added: Sequence[Activity]) -> Document:
-    """The update of a runner's document that says how much there is, and between which starts."""
-    starts = [activity.started_at for activity in added]
-    return {"$inc": {"activities": len(added)}, "$min": {"oldest": min(starts)}, "$max": {"newest": max(starts)}}
+def weighed(held: Held, physiology: Physiology) -> Held:
+    """The activity with the load that it has by this profile."""
+    load, load_from = load_of(held.activity, held.rates, physiology)
+    return _with(held, msgspec.structs.replace(held.activity, load=load, load_from=load_from))
 
 
-def counted(activity: Activity) -> Counted:
-    """What statistics need of an activity."""
-    return msgspec.convert(activity, Counted, from_attributes=True)
+def _with(held: Held, activity: Activity) -> Held:
+    return msgspec.structs.replace(held, activity=activity)
 
 
 def _is_twin(activity: Activity, document: Document) -> bool:

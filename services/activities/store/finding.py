@@ -17,10 +17,19 @@ import msgspec
 
 from services.activities.domain.activity import Activity
 from services.activities.domain.listing import Order, Position, Wanted
+from services.activities.domain.records import Achievement
 from services.activities.domain.roll_ups import Amounts, Period, Stretch, on_our_calendar, stretches
 from services.activities.domain.sports import Sport
-from services.activities.store.documents import ACTIVITY_FIELDS, Extent, activity_of, day_range, extent_of, roll_up_of
-from services.activities.store.shape import ACTIVITIES, OWNERS, ROLL_UPS
+from services.activities.store.documents import (
+    ACTIVITY_FIELDS,
+    Extent,
+    activity_of,
+    day_range,
+    extent_of,
+    ladders_of,
+    roll_up_of,
+)
+from services.activities.store.shape import ACTIVITIES, OWNERS, RECORDS, ROLL_UPS
 from services.chassis.mongo import ASCENDING, DESCENDING, Database, Document
 
 # The clocks of the earth are at most so far ahead of UTC, and behind it.
@@ -36,6 +45,7 @@ class Finder:
     def __init__(self, database: Database) -> None:
         self._activities = database.collection(ACTIVITIES)
         self._roll_ups = database.collection(ROLL_UPS)
+        self._records = database.collection(RECORDS)
         self._owners = database.collection(OWNERS)
 
     async def page(
@@ -55,7 +65,7 @@ class Finder:
         """Those with a value beyond the position's: at once, or by start from window to window until it is enough."""
         if listing.field != _BY_START or listing.wanted.words:
             return await self._find(listing.beyond(), listing, limit)
-        extent = extent_of(await self._owners.find_one({"_id": listing.owner}))
+        extent = await self.extent(listing.owner)
         found: list[Document] = []
         for window in listing.windows(extent, limit) if extent else ():
             # where there are dates, those at the ends of the range may be of the day before or after
@@ -83,6 +93,22 @@ class Finder:
                     start = bucket.within(by)
                     totals[start] = totals.get(start, Amounts()) + amounts
         return {start: totals[start] for start in sorted(totals) if totals[start].activities}
+
+    async def day_loads(self, owner: str, first: date, last: date) -> dict[date, float]:
+        """The load of each day from first to last that had any."""
+        loads: dict[date, int] = {}
+        for bucket, amounts in map(roll_up_of, await self._roll_ups_of(owner, Stretch("day", first, last))):
+            loads[bucket.start] = loads.get(bucket.start, 0) + amounts.load_milli
+        return {day: load / 1000 for day, load in loads.items() if load}
+
+    async def extent(self, owner: str) -> Extent | None:
+        """How much a runner has, and between which starts; None for nothing."""
+        return extent_of(await self._owners.find_one({"_id": owner}))
+
+    async def records(self, owner: str) -> list[tuple[float, Achievement]]:
+        """The best effort of each distance over all runs, the shortest first."""
+        ladders = ladders_of(await self._records.find_one({"_id": owner}))
+        return [(distance_m, ladder.best[0]) for distance_m, ladder in sorted(ladders.items()) if ladder.best]
 
     async def _roll_ups_of(self, owner: str, part: Stretch) -> list[Document]:
         where: Document = {"owner": owner, "period": part.period}

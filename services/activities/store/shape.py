@@ -9,6 +9,7 @@ from services.chassis.mongo import ASCENDING, DESCENDING, CollectionSpec, IndexS
 ACTIVITIES = "activities"
 STREAMS = "streams"
 ROLL_UPS = "roll_ups"
+RECORDS = "records"
 OWNERS = "owners"
 UNCLAIMED = "unclaimed_originals"
 GEAR = "gear"
@@ -106,6 +107,8 @@ COLLECTIONS = (
         indexes=(IndexSpec((("owner", ASCENDING), ("period", ASCENDING), ("start", ASCENDING)), name="by_period"),),
         schema=_ROLL_UP,
     ),
+    # one document a runner: the best efforts over all runs
+    CollectionSpec(RECORDS),
     # one document a runner, written by every change of the runner's activities: two changes at once conflict here
     CollectionSpec(OWNERS),
     CollectionSpec(

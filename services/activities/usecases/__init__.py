@@ -8,10 +8,11 @@ from services.activities.usecases.add_by_hand import AddByHand
 from services.activities.usecases.correct_activity import CorrectActivity
 from services.activities.usecases.import_file import ImportFile
 from services.activities.usecases.keep_gear import KeepGear
-from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf
+from services.activities.usecases.learn_profile import LearnProfile
+from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf, ZonesOf
 from services.activities.usecases.look_up import ListActivities, ReadActivity
 from services.activities.usecases.remove_activity import RemoveActivity
-from services.activities.usecases.sum_up import SumUp
+from services.activities.usecases.sum_up import FitnessOf, RecordsOf, SumUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class UseCases:
     laps_of: LapsOf
     splits_of: SplitsOf
     best_efforts_of: BestEffortsOf
+    zones_of: ZonesOf
     original_of: OriginalOf
     sum_up: SumUp
+    records_of: RecordsOf
+    fitness_of: FitnessOf
+    learn_profile: LearnProfile
     gear: KeepGear

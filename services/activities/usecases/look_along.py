@@ -12,6 +12,7 @@ from services.activities.domain.activity import Activity
 from services.activities.domain.efforts import Effort
 from services.activities.domain.segments import Segment
 from services.activities.domain.streams import Streams
+from services.activities.domain.zones import Zone, zones
 from services.activities.packing import unpack
 from services.activities.shapes import downsampled
 from services.activities.store.activities import ActivityStore
@@ -70,6 +71,18 @@ class BestEffortsOf:
     async def __call__(self, owner: str, activity_id: str) -> Sequence[Effort]:
         """The shortest distance first. Raises `NotFound`."""
         return (await self.store.breakdowns(owner, activity_id, "best_efforts")).best_efforts
+
+
+@dataclass(frozen=True, slots=True)
+class ZonesOf:
+    """For how long the heart beat in which zone."""
+
+    store: ActivityStore
+
+    async def __call__(self, owner: str, activity_id: str) -> Sequence[Zone]:
+        """By the runner's profile as it is now; none where it, or the heart rate, is not known. Raises `NotFound`."""
+        activity, rates = await self.store.heart_rates(owner, activity_id)
+        return zones(rates, await self.store.physiology(owner), activity.local_date)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import pytest
 from services.activities.domain.activity import Activity, Source
 from services.activities.domain.listing import Order, Wanted
 from services.activities.domain.roll_ups import change
-from services.activities.store.activities import counted
-from services.activities.store.documents import document_of, roll_up_documents
+from services.activities.store.documents import Held, document_of, roll_up_documents
 from services.activities.store.finding import Finder
 from services.activities.store.shape import COLLECTIONS
+from services.activities.store.standing import counted
 from services.chassis.mongo import Database
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ async def database(database: Database) -> Database:
 
 
 async def keep(database: Database, activities: list[Activity]) -> None:
-    await database.collection("activities").insert_many([document_of(one, None) for one in activities])
+    await database.collection("activities").insert_many([document_of(Held(one)) for one in activities])
     starts = [one.started_at for one in activities]
     extent = {"activities": len(activities), "oldest": min(starts), "newest": max(starts)}
     await database.collection("owners").insert_one({"_id": "ann", **extent})
@@ -104,7 +104,7 @@ async def test_all_pages_together_are_the_whole_list(database: Database, kind: s
     activities = [activity(choice, start) for start in spread(kind, choice)]
     await keep(database, activities)
     await database.collection("activities").insert_many(
-        [document_of(activity(choice, NOW - timedelta(days=n), owner="bob"), None) for n in range(5)]
+        [document_of(Held(activity(choice, NOW - timedelta(days=n), owner="bob"))) for n in range(5)]
     )
     finder = Finder(database)
     filters = [
