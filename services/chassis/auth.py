@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Literal
@@ -17,6 +18,7 @@ from typing import Literal
 import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.utils import base64url_decode
 from msgspec import Struct
 
 from services.chassis.flight import SingleFlight
@@ -28,6 +30,7 @@ API_AUDIENCE = "runnerly-api"
 
 ALGORITHM = "RS256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
+TOKEN_TYPES = (TOKEN_TYPE, f"application/{TOKEN_TYPE}")
 LEEWAY_S = 5
 # RFC 9068, 2.2
 REQUIRED_CLAIMS = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
@@ -214,6 +217,7 @@ class Verifier:
                 leeway=LEEWAY_S,
                 options={"require": list(REQUIRED_CLAIMS), "strict_aud": True},
             )
+            check_names(token)
             return msgspec.convert(claims, Claims)
         except jwt.ExpiredSignatureError as failure:
             raise BadToken("The access token has expired") from failure
@@ -247,11 +251,24 @@ def _kid(token: str) -> str:
         raise BadToken from failure
     kid = header.get("kid")
     typ = header.get("typ")
-    if header.get("alg") != ALGORITHM or not isinstance(typ, str) or typ.lower() != TOKEN_TYPE:
+    if header.get("alg") != ALGORITHM or not isinstance(typ, str) or typ.lower() not in TOKEN_TYPES:
         raise BadToken
     if not isinstance(kid, str) or "crit" in header or "b64" in header:
         raise BadToken
     return kid
+
+
+def check_names(token: str) -> None:
+    """Raise `ValueError` where a header parameter or a claim comes twice: two parsers may read two things (RFC 7519, 4)."""
+    for segment in token.split(".")[:2]:
+        json.loads(base64url_decode(segment), object_pairs_hook=_all_different)
+
+
+def _all_different(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("A name comes twice")
+    return found
 
 
 def _usable(key: Jwk) -> jwt.PyJWK:

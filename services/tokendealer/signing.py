@@ -25,16 +25,16 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.utils import to_base64url_uint
 from msgspec import Struct
 
-from services.chassis.auth import ALGORITHM, LEEWAY_S, REQUIRED_CLAIMS, TOKEN_TYPE, Jwk
+from services.chassis.auth import ALGORITHM, LEEWAY_S, REQUIRED_CLAIMS, TOKEN_TYPE, Jwk, check_names
 from services.chassis.secrets import Secrets
 from services.tokendealer.domain.clients import PublicKey
 from services.tokendealer.domain.keys import SigningKey
 
-KEY_BITS = 2048
+KEY_BITS = 3072  # as strong as 128 bits (NIST SP 800-57)
 CERTIFICATE_FOR = timedelta(days=10 * 365)
 LONGEST_ASSERTION_S = 300
 LONGEST_JTI = 255
-UNFIT_KEY = "A client's key is EC on P-256, or RSA of at least 2048 bits"
+UNFIT_KEY = "A client's key is EC on P-256, or RSA of at least 3072 bits"
 
 
 class AccessToken(Struct, frozen=True):
@@ -109,13 +109,14 @@ def read_access_token(text: str, keys: dict[str, Jwk], issuer: str) -> AccessTok
         public = jwt.PyJWK.from_dict({"kty": key.kty, "n": key.n, "e": key.e}, ALGORITHM)
         options: Any = {"verify_aud": False, "require": list(REQUIRED_CLAIMS)}
         claims = jwt.decode(text, public, algorithms=[ALGORITHM], issuer=issuer, leeway=LEEWAY_S, options=options)
+        check_names(text)
         return msgspec.convert(claims, AccessToken)
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         return None
 
 
 def public_key_of(pem: bytes) -> PublicKey:
-    """A client's public key, bare or in a certificate: EC on P-256, or RSA of at least 2048 bits. Raises `ValueError`."""
+    """A client's public key, bare or in a certificate: EC on P-256, or RSA of at least 3072 bits. Raises `ValueError`."""
     if b"CERTIFICATE" not in pem:
         return _public_key(load_pem_public_key(pem))
     certificate = x509.load_pem_x509_certificate(pem)
@@ -172,6 +173,7 @@ def _read_assertion(assertion: str, key: PublicKey, audiences: list[str]) -> Ass
             leeway=LEEWAY_S,
             options={"require": ["exp", "iss", "sub", "aud", "jti"]},
         )
+        check_names(assertion)
         said = msgspec.convert(claims, Assertion)
     except jwt.InvalidSignatureError:
         raise

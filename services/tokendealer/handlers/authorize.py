@@ -19,19 +19,22 @@ from services.tokendealer.usecases.authorize import Wish
 PATH = "/oauth/authorize"
 FORM_LIMIT = 64 * KIB
 
-Text = Annotated[str, Meta(max_length=4_096)]
+# All of them together fit into an address, whatever letters they are of.
+Short = Annotated[str, Meta(max_length=128)]
+Longer = Annotated[str, Meta(max_length=512)]
+State = Annotated[str, Meta(max_length=2_048)]
 
 
 class AuthorizationQuery(Struct, frozen=True):
     """What an app asks for; what else comes is ignored, as RFC 6749, 3.1 says."""
 
-    client_id: Text = ""
-    redirect_uri: Text = ""
-    response_type: Text = ""
-    scope: Text = ""
-    state: Text = ""
-    code_challenge: Text = ""
-    code_challenge_method: Text = ""
+    client_id: Short = ""
+    redirect_uri: Longer = ""
+    response_type: Short = ""
+    scope: Longer = ""
+    state: State = ""
+    code_challenge: Short = ""
+    code_challenge_method: Short = ""
 
     @property
     def wish(self) -> Wish:

@@ -97,7 +97,7 @@ async def test_the_published_keys_come_with_certificates_over_them(dealer: Deale
     certificate = x509.load_der_x509_certificate(base64.b64decode(key["x5c"][0]))
     public = certificate.public_key()
     assert isinstance(public, rsa.RSAPublicKey)
-    assert public.key_size >= 2048
+    assert public.key_size >= 3072
     assert public.public_numbers().n == int.from_bytes(base64.urlsafe_b64decode(key["n"] + "=="))
     algorithm = certificate.signature_hash_algorithm
     assert algorithm is not None
@@ -132,7 +132,7 @@ async def test_a_client_proves_itself_with_its_secret(way: str, dealer: Dealer) 
 
 
 async def test_a_client_with_an_rsa_key_proves_itself(dealer: Dealer) -> None:
-    key = rsa.generate_private_key(65537, 2048)
+    key = rsa.generate_private_key(65537, 3072)
     public = public_key_of(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     client = new_client("an app", ("account",), (public,), "", dealer.box)
     await dealer.clients.add(client)

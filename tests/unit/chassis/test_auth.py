@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +13,15 @@ from typing import Any
 import jwt
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwt as jose
-from joserfc.jwk import RSAKey
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, RSAKey
 
 from services.chassis import auth
-from services.chassis.auth import BadToken, JwkSet, Keys, Verifier
+from services.chassis.auth import REQUIRED_CLAIMS, BadToken, JwkSet, Keys, Verifier
 from services.chassis.problems import Unavailable, headers_of
 from tests.support.recorded import RecordedLogs
 from tests.support.signing import ISSUER, Issuer, new_key, segment
@@ -68,14 +72,25 @@ def public_pem(issuer: Issuer) -> bytes:
     return issuer.keys["k1"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def hmac_with_public_key(issuer: Issuer) -> str:
-    signed = segment({"alg": "HS256", "typ": "at+jwt", "kid": "k1"}) + "." + segment(issuer.claims())
-    return signed + "." + segment(hmac.new(public_pem(issuer), signed.encode(), hashlib.sha256).digest())
+def hmac_by(secret: bytes, issuer: Issuer, alg: str = "HS256", **header: Any) -> str:
+    """A token authenticated by what everybody may read, or by what a `kid` leads to."""
+    signed = segment({"alg": alg, "typ": "at+jwt", "kid": "k1"} | header) + "." + segment(issuer.claims())
+    return signed + "." + segment(hmac.new(secret, signed.encode(), hashlib.sha256).digest())
 
 
-def lying_about_the_algorithm(issuer: Issuer) -> str:
-    signed = segment({"alg": "RS256", "typ": "at+jwt", "kid": "k1"}) + "." + segment(issuer.claims())
-    return signed + "." + segment(hmac.new(public_pem(issuer), signed.encode(), hashlib.sha256).digest())
+def signed_as_it_is(
+    issuer: Issuer, payload: bytes, header: bytes = b'{"alg":"RS256","typ":"at+jwt","kid":"k1"}'
+) -> str:
+    """Really signed by us, whatever it says: what a tokendealer with a mistake in it might hand out."""
+    signed = f"{segment(header)}.{segment(payload)}"
+    return f"{signed}.{segment(issuer.keys['k1'].sign(signed.encode(), PKCS1v15(), SHA256()))}"
+
+
+def said_twice(issuer: Issuer, name: str, first: str) -> str:
+    """A claim twice: one that a careless reader takes, and the right one."""
+    return signed_as_it_is(
+        issuer, json.dumps({name: first}).encode()[:-1] + b"," + json.dumps(issuer.claims()).encode()[1:]
+    )
 
 
 def unsigned(issuer: Issuer, alg: str = "none") -> str:
@@ -89,6 +104,7 @@ def own_key_in_header(issuer: Issuer, name: str) -> str:
         "jku": "http://evil.test/jwks",
         "x5u": "http://evil.test/x",
         "x5c": ["MII"],
+        "kid": "http://evil.test/jwks#k1",
     }
     return mallory.token(header={name: hints[name]})
 
@@ -112,8 +128,22 @@ ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "none": unsigned,
     "None, spelt otherwise": lambda i: unsigned(i, "nOnE"),
     "RS256 without a signature": lambda i: unsigned(i, "RS256"),
-    "HS256 with the public key": hmac_with_public_key,
-    "HMAC called RS256": lying_about_the_algorithm,
+    "HS256 with the public key": lambda i: hmac_by(public_pem(i), i),
+    "HS256 with the public key, in one line": lambda i: hmac_by(public_pem(i).strip(), i),
+    "HS256 with the published key": lambda i: hmac_by(json.dumps(i.jwk("k1")).encode(), i),
+    "HS256 with nothing": lambda i: hmac_by(b"", i),
+    "HS256 with the empty file that kid names": lambda i: hmac_by(b"", i, kid="../../../../dev/null"),
+    "HMAC called RS256": lambda i: hmac_by(public_pem(i), i, alg="RS256"),
+    "ES256 of nothing but zeros": lambda i: hmac_by(b"", i, alg="ES256").rpartition(".")[0] + "." + segment(bytes(64)),
+    "algorithm in small letters": lambda i: signed_as_it_is(
+        i, json.dumps(i.claims()).encode(), b'{"alg":"rs256","typ":"at+jwt","kid":"k1"}'
+    ),
+    "several algorithms": lambda i: without_header_check(b'{"alg":["RS256"],"typ":"at+jwt","kid":"k1"}', i),
+    "no algorithm": lambda i: without_header_check(b'{"typ":"at+jwt","kid":"k1"}', i),
+    "algorithm twice": lambda i: signed_as_it_is(
+        i, json.dumps(i.claims()).encode(), b'{"alg":"none","alg":"RS256","typ":"at+jwt","kid":"k1"}'
+    ),
+    "encrypted": lambda _: ".".join([segment({"alg": "dir", "enc": "A256GCM"}), "", "AAAA", "AAAA", "AAAA"]),
     "RS512, not in our list": lambda i: i.token(alg="RS512"),
     "PS256, not in our list": lambda i: i.token(alg="PS256"),
     "signed by a stranger": lambda i: i.token(key=new_key()),
@@ -127,20 +157,31 @@ ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "unknown kid": lambda i: i.token(header={"kid": "k9"}),
     "kid is a path": lambda i: i.token(header={"kid": "../../../dev/null"}),
     "kid is a query": lambda i: i.token(header={"kid": "' OR 1=1 --"}),
+    "kid is a query that answers with a key": lambda i: hmac_by(b"key", i, kid="x' UNION SELECT 'key"),
+    "kid is an address": lambda i: own_key_in_header(i, "kid"),
+    "kid with a null": lambda i: i.token(header={"kid": "k1\0"}),
+    "kid is another key's too": lambda i: i.token(header={"kid": "k1 k2"}),
     "kid is empty": lambda i: i.token(header={"kid": ""}),
     "kid is a number": lambda i: without_header_check(b'{"alg":"RS256","typ":"at+jwt","kid":1}', i),
     "kid is an object": lambda i: without_header_check(b'{"alg":"RS256","typ":"at+jwt","kid":{"$ne":null}}', i),
     "header is a list": lambda i: without_header_check(b"[]", i),
     "header nested deeply": lambda i: without_header_check(b'{"a":' + b"[" * 5000, i),
     "critical extension": lambda i: i.token(header={"crit": ["exp"], "exp": 1}),
+    "nothing critical": lambda i: without_header_check(b'{"alg":"RS256","typ":"at+jwt","kid":"k1","crit":[]}', i),
     "unencoded payload": lambda i: i.token(header={"crit": ["b64"], "b64": True}),
     "an id token": lambda i: i.token(header={"typ": "JWT"}),
     "no typ": lambda i: without_header_check(b'{"alg":"RS256","kid":"k1"}', i),
     "typ is a list": lambda i: i.token(header={"typ": ["at+jwt"]}),
+    "a client's assertion": lambda i: i.token(header={"typ": "client-authentication+jwt"}),
+    "issuer with a slash": lambda i: i.token(iss=f"{ISSUER}/"),
+    "several issuers": lambda i: signed_as_it_is(i, json.dumps(i.claims(iss=[ISSUER, "http://evil.test"])).encode()),
+    "issuer twice": lambda i: said_twice(i, "iss", "http://evil.test"),
+    "subject twice": lambda i: said_twice(i, "sub", "admin"),
     "another issuer": lambda i: i.token(iss="http://evil.test"),
     "no issuer": lambda i: i.token(iss=None),
     "another audience": lambda i: i.token(aud="someone-else"),
     "no audience": lambda i: i.token(aud=None),
+    "audience in other letters": lambda i: i.token(aud="Runnerly-API"),
     "several audiences": lambda i: i.token(aud=["runnerly-api", "evil"]),
     "a service's token at the public door": lambda i: i.token(scope="service"),
     "expired": lambda i: i.token(exp=NOW - 60),
@@ -154,6 +195,10 @@ ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "no subject": lambda i: i.token(sub=None),
     "subject is an object": lambda i: i.token(sub={"$gt": ""}),
     "no jti": lambda i: i.token(jti=None),
+    "no client": lambda i: i.token(client_id=None),
+    "claims are a list": lambda i: signed_as_it_is(i, b"[]"),
+    "claims are no JSON": lambda i: signed_as_it_is(i, b"{"),
+    "claims nested deeply": lambda i: signed_as_it_is(i, b'{"a":' + b"[" * 5000),
     "scope is a list": lambda i: i.token(scope=["admin"]),
     "oversized": lambda i: i.token(padding="x" * 9000),
 }
@@ -166,6 +211,46 @@ async def test_an_attack_is_refused(attack: str, issuer: Issuer, verifier: Verif
         await verifier.verify(token)
     assert headers_of(caught.value)["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
     assert verifier.cached(token) is None
+
+
+# Another library reads these as the RFCs leave open, or leaves them to its user: the type of the token, the length, what our
+# scopes mean, and that names come once.
+LEFT_TO_US = {
+    "an id token",
+    "a client's assertion",
+    "no typ",
+    "typ is a list",
+    "several audiences",
+    "a service's token at the public door",
+    "scope is a list",
+    "issuer twice",
+    "subject twice",
+    "algorithm twice",
+    "oversized",
+}
+
+
+def checked_by_another_library(token: str, issuer: Issuer) -> None:
+    """Raises where joserfc, told the same rules, does not take this token."""
+    keys = KeySet.import_key_set({"keys": [issuer.jwk(kid) for kid in issuer.keys]})  # type: ignore[arg-type,typeddict-item,list-item]
+    decoded = jose.decode(token, keys, algorithms=["RS256"])
+    rules: dict[str, Any] = {name: {"essential": True} for name in REQUIRED_CLAIMS}
+    rules["iss"]["value"], rules["aud"]["value"] = ISSUER, "runnerly-api"
+    jose.JWTClaimsRegistry(leeway=auth.LEEWAY_S, **rules).validate(decoded.claims)
+    msgspec.convert(decoded.claims, auth.Claims)
+
+
+@pytest.mark.parametrize("attack", sorted(ATTACKS.keys() - LEFT_TO_US))
+def test_another_library_refuses_it_too(attack: str, issuer: Issuer) -> None:
+    """So the table holds attacks, not mistakes in how it was written."""
+    checked_by_another_library(issuer.token(), issuer)
+    with pytest.raises((JoseError, ValueError, RecursionError)):
+        checked_by_another_library(ATTACKS[attack](issuer), issuer)
+
+
+async def test_the_longer_name_of_the_type_is_as_good(issuer: Issuer, verifier: Verifier) -> None:
+    """RFC 9068, 4."""
+    assert await verifier.verify(issuer.token(header={"typ": "application/at+jwt"}))
 
 
 async def test_a_slightly_slow_clock_is_forgiven(issuer: Issuer, verifier: Verifier) -> None:
