@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 
 from services.accounts import events, store
+from services.accounts.clients.owners import Owners
 from services.accounts.clients.tokendealer import Tokendealer
 from services.accounts.devices import Devices
 from services.accounts.handlers import ROUTES
 from services.accounts.hashing import Hashing
 from services.accounts.people import AccountsOfPeople
+from services.accounts.reminders import Reminders, Work
 from services.accounts.settings import Settings
 from services.accounts.store.accounts import Accounts
 from services.accounts.store.attempts import Attempts
+from services.accounts.store.export_files import ExportFiles
+from services.accounts.store.exports import Exports
 from services.accounts.store.known_devices import KnownDevices
 from services.accounts.store.second_factors import SecondFactors
 from services.accounts.usecases import UseCases
@@ -21,8 +26,10 @@ from services.accounts.usecases.activate import Activate
 from services.accounts.usecases.back_off import BackOff
 from services.accounts.usecases.confirm_password import ConfirmPassword
 from services.accounts.usecases.end_other_sessions import EndOtherSessions
+from services.accounts.usecases.exports import ReadExport, RequestExport
 from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.mailing_links import MailingLinks
+from services.accounts.usecases.make_export import MakeExport
 from services.accounts.usecases.meet_device import MeetDevice
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.register import Register
@@ -42,6 +49,8 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     hashing = Hashing(threads=settings.hashing_threads)
     hash_name = partial(chassis.secrets.keyed_hash, "accounts.attempts")
     tokendealer = Tokendealer(Peer.of("tokendealer", chassis.process, chassis.http, chassis.identity))
+    owners = Owners({name: Peer.of(name, chassis.process, chassis.http, chassis.identity) for name in settings.owners})
+    exports = Exports(chassis.database, chassis.bus.outbox, ExportFiles(chassis.database))
     mailing = MailingLinks(attempts, settings.limits, hash_name, settings.activation_hours)
     back_off = BackOff(attempts, settings.limits, hash_name, clock)
     confirm_password = ConfirmPassword(accounts, hashing, back_off)
@@ -62,9 +71,24 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
         second_factor=KeepSecondFactor(vault, accounts, confirm_password, tokendealer, clock, log),
         read_account=ReadAccount(accounts),
         change_profile=ChangeProfile(accounts, clock),
+        request_export=RequestExport(exports, attempts, hash_name, settings.exports_a_day, clock, log),
+        read_export=ReadExport(exports, clock),
     )
     await events.listen(chassis.bus, SettleSessions(accounts, tokendealer, clock), EndOtherSessions(tokendealer))
-    return Built(uses=uses, close=hashing.close, people=AccountsOfPeople(accounts, vault.factors, known_devices))
+    make_export = MakeExport(
+        exports, accounts, owners, timedelta(days=settings.export_kept_days), clock, log, chassis.metrics
+    )
+    reminders = Reminders(
+        {"accounts.exports": Work(exports.leases, make_export, at_once=2)}, chassis.bus, clock=clock, log=log
+    )
+    chassis.database.on_commit(reminders.wake)
+    await reminders.listen()
+    return Built(
+        uses=uses,
+        jobs=(reminders.run, lambda: exports.sweep_for_ever(log)),
+        close=hashing.close,
+        people=AccountsOfPeople(accounts, vault.factors, known_devices, exports),
+    )
 
 
 SERVICE = Service(

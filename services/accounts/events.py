@@ -81,6 +81,11 @@ def mail(template: str, account: Account, data: dict[str, Any] | None = None) ->
     return Job.of(MAIL_QUEUE, order, sub=account.id)
 
 
+def export_ready(account: Account, export_id: str, days: int) -> Job:
+    """The mail that tells where an archive is, and for how many days."""
+    return mail("export-ready", account, {"export_id": export_id, "days": days})
+
+
 async def listen(bus: ServiceBus, settle_sessions: SettleSessions, end_other_sessions: EndOtherSessions) -> None:
     """Hear what changes what somebody may do: the tokendealer is told of it until it has understood."""
 

@@ -11,6 +11,7 @@ import msgspec
 from services.accounts.handlers.own_account import AccountView
 from services.accounts.handlers.second_factor import SecondFactorView
 from services.accounts.store.accounts import Accounts
+from services.accounts.store.exports import Exports
 from services.accounts.store.known_devices import KnownDevices
 from services.accounts.store.second_factors import SecondFactors
 from services.chassis.holdings import Holding
@@ -32,8 +33,8 @@ class AccountsOfPeople:
         Holding("second-factor.json", "Whether signing in takes a code", SecondFactorView),
     )
 
-    def __init__(self, accounts: Accounts, factors: SecondFactors, devices: KnownDevices) -> None:
-        self._accounts, self._factors, self._devices = accounts, factors, devices
+    def __init__(self, accounts: Accounts, factors: SecondFactors, devices: KnownDevices, exports: Exports) -> None:
+        self._accounts, self._factors, self._devices, self._exports = accounts, factors, devices, exports
 
     async def takeout(self, sub: str) -> AsyncIterator[Belonging]:
         """The account, and whether it has a second factor."""
@@ -47,8 +48,9 @@ class AccountsOfPeople:
             yield Belonging("second-factor.json", msgspec.json.encode(SecondFactorView.of(factor)))
 
     async def erase(self, sub: str) -> Erased:
-        """Remove it, and what it is entered with."""
+        """Remove it, what it is entered with, and every export of it."""
         await self._factors.erase(sub)
         await self._devices.erase(sub)
+        await self._exports.erase(sub)
         await self._accounts.erase(sub)
         return Erased()

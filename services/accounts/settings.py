@@ -30,6 +30,17 @@ class Settings(Struct, frozen=True):
         int, Meta(ge=1, le=32, description="Passwords hashed at once; each takes a core and 19 MiB")
     ] = 2
 
+    people_owners: Annotated[
+        str, Meta(description="The services that hold personal data: who is asked for exports and deletions")
+    ] = "tokendealer,accounts,activities,mailer"
+    exports_a_day: Annotated[int, Meta(ge=1, description="Exports that one person can ask for in a day")] = 5
+    export_kept_days: Annotated[int, Meta(ge=1, le=30, description="Days that an export can be downloaded")] = 7
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The services that hold personal data."""
+        return tuple(name.strip() for name in self.people_owners.split(",") if name.strip())
+
     @property
     def limits(self) -> Limits:
         """How often somebody may be wrong."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
@@ -59,6 +59,19 @@ class Stream(Struct, frozen=True):
 
     chunks: AsyncIterator[bytes]
     media_type: str
+
+
+class Download(Struct, frozen=True):
+    """A large file to be saved, whole or a part of it. `read` gives its bytes from one place up to another, as they come.
+
+    `tag` is the same for as long as its bytes are: a download that broke off goes on only where it is the same file.
+    """
+
+    read: Callable[[int, int], AsyncIterator[bytes]]
+    size: int
+    media_type: str
+    filename: str
+    tag: str
 
 
 class Event(Struct, frozen=True):

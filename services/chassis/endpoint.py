@@ -22,7 +22,7 @@ from msgspec import Struct
 from tornado.web import RequestHandler, stream_request_body
 
 from services.chassis import context, idempotency, live, negotiation
-from services.chassis.answers import Answer, EventStream, Page, Reply, Stream, Upload
+from services.chassis.answers import Answer, Download, EventStream, Page, Reply, Stream, Upload
 from services.chassis.auth import Caller
 from services.chassis.bodies import Body
 from services.chassis.decoding import decode, given_filename, refuse_encoded
@@ -48,7 +48,8 @@ from services.chassis.problems import (
     headers_of,
     status_of,
 )
-from services.chassis.replies import ENCODERS, reply
+from services.chassis.ranges import part_asked_for
+from services.chassis.replies import ENCODERS, attachment, reply
 from services.chassis.serving import Serving
 
 Uses = TypeVar("Uses")
@@ -315,12 +316,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
         result = await verb(self, **arguments)
         if plan.once and not arguments["once"].kept:
             raise RuntimeError(f"{plan.id} was given a Once and did not keep it")
-        if isinstance(result, EventStream):
-            await self._send_events(result)
-        elif isinstance(result, Stream):
-            await self._send_stream(result)
-        elif not self._finished:
-            self._send(self._encode(plan, result))
+        await self._send_result(plan, result)
 
     # -- Idempotency-Key
 
@@ -348,6 +344,17 @@ class Endpoint(RequestHandler, Generic[Uses]):
                 await self.serving.keys.release(held)
 
     # -- after the verb
+
+    async def _send_result(self, plan: Operation, result: Any) -> None:
+        match result:
+            case EventStream():
+                await self._send_events(result)
+            case Stream():
+                await self._send_stream(result)
+            case Download():
+                await self._send_download(result)
+            case _ if not self._finished:
+                self._send(self._encode(plan, result))
 
     def _encode(self, plan: Operation, result: Any) -> Reply:
         answer = result if isinstance(result, Answer) else Answer(result)
@@ -404,6 +411,28 @@ class Endpoint(RequestHandler, Generic[Uses]):
         self.set_header("Content-Type", stream.media_type)
         async for chunk in stream.chunks:
             await self._write_chunk(chunk)
+        self.finish()
+
+    async def _send_download(self, download: Download) -> None:
+        self.deadline = math.inf
+        tag = f'"{download.tag}"'
+        asked = self.request.headers.get("Range") if self.request.headers.get("If-Range", tag) == tag else None
+        part = part_asked_for(asked, download.size)
+        if not part.is_whole:
+            self.set_status(HTTPStatus.PARTIAL_CONTENT)
+            self.set_header("Content-Range", part.content_range)
+        for name, value in {
+            "Content-Type": download.media_type,
+            "Content-Disposition": attachment(download.filename),
+            "Content-Length": str(part.end - part.start),
+            "Accept-Ranges": "bytes",
+            "Etag": tag,
+            "Cache-Control": "private, no-store",
+        }.items():
+            self.set_header(name, value)
+        if self.request.method != "HEAD":
+            async for chunk in download.read(part.start, part.end):
+                await self._write_chunk(chunk)
         self.finish()
 
     async def _send_events(self, stream: EventStream) -> None:

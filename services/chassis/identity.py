@@ -181,9 +181,13 @@ class Peer:
         """Put in place. Raises `PeerRefused`, `PeerUnavailable`."""
         await self._call("PUT", path, json, {}, timeout_s)
 
-    async def delete(self, path: str, *, timeout_s: float = PEER_TIMEOUT_S) -> None:
+    @overload
+    async def delete(self, path: str, *, timeout_s: float = ..., type: type[T]) -> T: ...
+    @overload
+    async def delete(self, path: str, *, timeout_s: float = ..., type: None = ...) -> None: ...
+    async def delete(self, path: str, *, timeout_s: float = PEER_TIMEOUT_S, type: type[T] | None = None) -> T | None:  # noqa: A002
         """Remove. Raises `PeerRefused`, `PeerUnavailable`."""
-        await self._call("DELETE", path, None, {}, timeout_s)
+        return _read(await self._call("DELETE", path, None, {}, timeout_s), type)
 
     @asynccontextmanager
     async def stream(self, path: str, *, timeout_s: float = PEER_TIMEOUT_S) -> AsyncIterator[StreamedResponse]:

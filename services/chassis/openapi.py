@@ -13,7 +13,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec.inspect import is_struct_type
 
 from services.chassis import negotiation
-from services.chassis.answers import EventStream, File, Stream
+from services.chassis.answers import Download, EventStream, File, Stream
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.idempotency import HEADER, InFlight, KeyReused
 from services.chassis.intake import AS_IT_IS
@@ -27,6 +27,7 @@ from services.chassis.problems import (
     NotAcceptable,
     NotFound,
     Problem,
+    RangeNotSatisfiable,
     TooLarge,
     TooMany,
     Unauthenticated,
@@ -186,6 +187,10 @@ def _headers(method: str, plan: Operation) -> Iterator[dict[str, Any]]:
         yield {"name": HEADER, "in": "header", "required": plan.key_required, "schema": schema}
     if method == "GET" and plan.has_value:
         yield {"name": "If-None-Match", "in": "header", "required": False, "schema": STRING}
+    if plan.returns is Download:
+        yield from (
+            {"name": name, "in": "header", "required": False, "schema": STRING} for name in ("Range", "If-Range")
+        )
 
 
 def _request_content(plan: Operation, schemas: _Schemas) -> dict[str, Any]:
@@ -202,6 +207,8 @@ def _responses(method: str, plan: Operation, schemas: _Schemas, endpoint: type[E
     responses = {str(plan.status): {"description": HTTPStatus(plan.status).phrase, **_answer_content(plan, schemas)}}
     if method == "GET" and plan.has_value:
         responses["304"] = {"description": "You have it already"}
+    if plan.returns is Download:
+        responses["206"] = {"description": HTTPStatus(206).phrase, **_answer_content(plan, schemas)}
     if plan.redirects:
         responses["303"] = {"description": HTTPStatus(303).phrase}
     by_status: dict[int, list[type[Problem]]] = {}
@@ -220,7 +227,7 @@ def _answer_content(plan: Operation, schemas: _Schemas) -> dict[str, Any]:
         return {}
     if plan.returns is EventStream:
         return {"content": {"text/event-stream": {"schema": STRING}}}
-    if plan.returns in {File, Stream}:
+    if plan.returns in {File, Stream, Download}:
         return {"content": {"*/*": {"schema": BINARY}}}
     schema = {"schema": schemas.of(plan.returns)}
     return {"content": {negotiation.JSON: schema, negotiation.MSGPACK: schema}}
@@ -230,6 +237,8 @@ def _problems(plan: Operation) -> Iterator[type[Problem]]:
     """Everything that can be wrong with a call of this operation: what its declaration names, and what its shape implies."""
     yield from plan.problems
     yield Invalid
+    if plan.returns is Download:
+        yield RangeNotSatisfiable
     if plan.scope is not None:
         yield from (Unauthenticated, Forbidden)
     if plan.path:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from services.chassis.answers import Answer, EventStream, File, Stream, Upload
+from services.chassis.answers import Answer, Download, EventStream, File, Stream, Upload
 from services.chassis.intake import Received
 from services.chassis.problems import Problem
 from services.chassis.scopes import SCOPES
@@ -76,7 +76,7 @@ class Operation:
     @property
     def has_value(self) -> bool:
         """Whether it answers with a value that has formats, and not with a file or a stream."""
-        return self.returns not in {File, Stream, EventStream}
+        return self.returns not in {File, Stream, Download, EventStream}
 
 
 def operation(

@@ -121,6 +121,13 @@ class UnsupportedMedia(Problem):
     title = "This media type is not taken here"
 
 
+class RangeNotSatisfiable(Problem):
+    """The part of a file that was asked for begins behind its end."""
+
+    kind = "range-not-satisfiable"
+    title = "The file has no such part"
+
+
 class Invalid(Problem):
     """Well-formed, but wrong: the errors name the fields."""
 
@@ -159,6 +166,7 @@ STATUS: dict[type[Problem], HTTPStatus] = {
     Stale: HTTPStatus.PRECONDITION_FAILED,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -11,7 +11,6 @@ from functools import partial
 from importlib.resources import files
 from string import Formatter
 from typing import Any
-from urllib.parse import urlencode
 
 import jinja2
 import msgspec
@@ -25,7 +24,12 @@ FALLBACK = "en"
 COMMON = "common"
 TEMPLATE_ROOM = files("services.mailer") / "templates"
 NOTICE = "notice"  # some sentences around one link: the form that all mails have so far
-PAGES = {"activate": "activate", "password-reset": "reset-password", "already-registered": ""}
+PAGES = {
+    "activate": "activate?token={token}",
+    "password-reset": "reset-password?token={token}",
+    "already-registered": "",
+    "export-ready": "api/v1/accounts/me/exports/{export_id}/archive",
+}
 OWN_ACCOUNT = "#account"  # where all the others lead: they tell of what happened to it
 
 Words = dict[str, dict[str, str]]
@@ -69,9 +73,8 @@ class Renderer:
         )
 
     def _link(self, template: str, data: TemplateData) -> str:
-        page = f"{self._public_url}/{PAGES.get(template, OWN_ACCOUNT)}"
-        token: str | None = getattr(data, "token", None)
-        return page if token is None else f"{page}?{urlencode({'token': token})}"
+        """Where the mail leads; what templates let into it needs no quoting."""
+        return f"{self._public_url}/{PAGES.get(template, OWN_ACCOUNT).format(**msgspec.structs.asdict(data))}"
 
 
 def nearest(locale: str) -> str:

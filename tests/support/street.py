@@ -16,6 +16,7 @@ from services.accounts import app as accounts
 from services.chassis.http_client import HttpClient
 from services.chassis.identity import Identity, Peer
 from services.chassis.mongo import Database, Mongo
+from services.chassis.service import Service
 from services.chassis.settings import ProcessSettings
 from services.command.keys import bootstrap
 from services.mailer import app as mailer
@@ -110,15 +111,20 @@ class Street:
 
 
 @asynccontextmanager
-async def street(server: DatabaseServer, home: Path, **environ: str) -> AsyncIterator[Street]:
-    """A fresh one while inside."""
+async def street(
+    server: DatabaseServer, home: Path, *, more: Sequence[Service] = (), **environ: str
+) -> AsyncIterator[Street]:
+    """A fresh one while inside, with `more` services on it."""
+    services = (*SERVICES, *more)
+    names = [service.name for service in services]
     mongo, logs = Mongo(server.uri), RecordedLogs()
-    await forget(mongo, [*(service.database for service in SERVICES), "runnerly_bus"])
-    await bootstrap(ProcessSettings(home=home), mongo, NAMES)
+    await forget(mongo, [*(service.database for service in services), "runnerly_bus"])
+    await bootstrap(ProcessSettings(home=home), mongo, names)
+    environ = {"RUNNERLY_PEOPLE_OWNERS": ",".join(names), **environ}
     http = HttpClient("tests", RecordedMetrics(), logs.logger())
     async with (
         mail_server() as mail,
-        process(SERVICES, server.uri, home, **{"SMTP_URL": mail.url, **environ}) as settings,
+        process(services, server.uri, home, **{"SMTP_URL": mail.url, **environ}) as settings,
     ):
         async with (
             aiohttp.ClientSession() as client,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from services.accounts.store import accounts, attempts, known_devices, second_factors
+from services.accounts.store import accounts, attempts, export_files, exports, known_devices, second_factors
 
 COLLECTIONS = (
     *accounts.COLLECTIONS,
     *attempts.COLLECTIONS,
     *known_devices.COLLECTIONS,
     *second_factors.COLLECTIONS,
+    *exports.COLLECTIONS,
+    *export_files.COLLECTIONS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.accounts.usecases.activate import Activate
+from services.accounts.usecases.exports import ReadExport, RequestExport
 from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.register import Register
@@ -28,3 +29,5 @@ class UseCases:
     second_factor: KeepSecondFactor
     read_account: ReadAccount
     change_profile: ChangeProfile
+    request_export: RequestExport
+    read_export: ReadExport

@@ -52,7 +52,14 @@ class NewDevice(Struct, frozen=True, forbid_unknown_fields=True):
     at: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2} \([\w/+-]{1,64}\)$")]
 
 
-TemplateData = Activate | AlreadyRegistered | PasswordReset | Nothing | RecoveryCodeUsed | NewDevice
+class ExportReady(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tells where somebody's own archive can be downloaded, who is signed in there."""
+
+    export_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    days: Annotated[int, Meta(ge=1, le=30)]
+
+
+TemplateData = Activate | AlreadyRegistered | PasswordReset | Nothing | RecoveryCodeUsed | NewDevice | ExportReady
 
 TEMPLATES: dict[str, type[TemplateData]] = {
     "activate": Activate,
@@ -63,6 +70,7 @@ TEMPLATES: dict[str, type[TemplateData]] = {
     "recovery-codes-renewed": Nothing,
     "recovery-code-used": RecoveryCodeUsed,
     "new-device": NewDevice,
+    "export-ready": ExportReady,
 }
 
 

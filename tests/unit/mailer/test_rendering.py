@@ -21,6 +21,7 @@ DATA = {
     "recovery-codes-renewed": {},
     "recovery-code-used": {"left": 9},
     "new-device": {"device": "Firefox · Android", "at": "2026-05-01 14:03 (Europe/Berlin)"},
+    "export-ready": {"export_id": "e" * 20, "days": 7},
 }
 SITE = "https://run.test/app"
 
@@ -67,6 +68,7 @@ def test_the_link_opens_the_page_that_takes_the_token() -> None:
     assert link("password-reset") == f"http://127.0.0.1:8080/reset-password?token={TOKEN}"
     assert link("already-registered") == "http://127.0.0.1:8080/"
     assert link("second-factor-on") == "http://127.0.0.1:8080/#account"
+    assert link("export-ready") == f"http://127.0.0.1:8080/api/v1/accounts/me/exports/{'e' * 20}/archive"
 
 
 def test_all_locales_say_the_same_things() -> None:

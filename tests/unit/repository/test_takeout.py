@@ -9,6 +9,10 @@ from pathlib import Path
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
+from services.accounts.settings import Settings
+from services.activities.domain.activity import Activity
+from services.activities.domain.gear import Gear
+from services.activities.people import TakenActivity, TakenGear
 from services.chassis.holdings import schema_of
 from services.command.schemas import schemas
 from services.command.street import street
@@ -38,3 +42,18 @@ def test_the_page_on_the_format_names_every_place() -> None:
     page = (ROOT / "docs" / "takeout.md").read_text()
     told = set(re.findall(r"^`([^`]+)` \|", page, re.MULTILINE))
     assert told >= {holding.path for held in HELD.values() for holding in held}
+
+
+def test_accounts_asks_every_service_that_holds_something() -> None:
+    """A service that is forgotten here would keep people for ever."""
+    assert set(Settings().owners) == set(HELD)
+    rooms = {path.parent.name for path in (ROOT / "services").glob("*/people.py")} - {"chassis"}
+    assert rooms == set(HELD), "a service has the room, and does not declare its owner of personal data"
+
+
+def test_all_of_an_activity_is_taken_out() -> None:
+    """A field that an activity gets is in a takeout, or named here."""
+    assert {"owner", "version"} == set(Activity.__struct_fields__) - set(TakenActivity.__struct_fields__)
+    assert {"owner", "version", "distance_mm", "withdrawn"} == set(Gear.__struct_fields__) - set(
+        TakenGear.__struct_fields__
+    )
