@@ -103,6 +103,11 @@ class Sessions(BrowserEndpoint):
         tokens = await self.uses.sign_in(
             body.email, body.password, body.otp, client_ip=self.client_ip, label=self.user_agent
         )
+        before = self.get_cookie(self.serving.sessions.refresh_cookie)
+        if (
+            in_cookies and before is not None
+        ):  # the cookies are about to be another session's: nobody would end this one
+            await self.uses.sessions.end_by_token(before)
         return self.answer(tokens, in_cookies=in_cookies)
 
     @operation("listSessions", scope="account")

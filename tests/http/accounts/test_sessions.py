@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.database import DatabaseServer
-from tests.support.street import Answered, Street, street
+from tests.support.street import PASSWORD, Answered, Street, street
 from tests.support.waiting import eventually_is
 
 SAME_ORIGIN = {"Sec_Fetch_Site": "same-origin"}
@@ -109,6 +109,18 @@ async def test_a_browser_is_signed_in_by_cookies_that_no_script_reads(town: Stre
     renewed = await town.ask("POST", "sessions/refresh", Cookie=cookie_header(signed_in), **SAME_ORIGIN)
     assert (renewed.status, set(renewed.body)) == (200, {"expires_in", "scope"})
     assert renewed.cookies["runnerly_refresh"] != signed_in.cookies["runnerly_refresh"]
+
+
+async def test_signing_in_again_ends_the_session_that_the_browser_had(town: Street) -> None:
+    token = await town.active_runner()
+    first = await town.sign_in(mode="cookie")
+    again = {"email": "kim@runnerly.test", "password": PASSWORD, "mode": "cookie"}
+    assert (await town.ask("POST", "sessions", again, Cookie=cookie_header(first), **SAME_ORIGIN)).status == 201
+
+    renewed = await town.ask("POST", "sessions/refresh", Cookie=cookie_header(first), **SAME_ORIGIN)
+    assert renewed.status == 401
+    listed = await town.ask("GET", "sessions", token=token)
+    assert len(listed.body["items"]) == 2, "the one that asks, and the second"
 
 
 async def test_cookies_are_bound_to_this_host_where_there_is_https(

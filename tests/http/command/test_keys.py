@@ -218,7 +218,9 @@ def test_a_command_finds_the_embedded_database_where_none_is_set(tmp_path: Path)
     assert (tmp_path / "mongo").is_dir()
 
 
-@pytest.mark.parametrize("arguments", [["--scope", "service"], ["--scope", "made:up"], []], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [["--scope", "service"], ["--scope", "account"], ["--scope", "made:up"], []], ids=str
+)
 def test_a_client_gets_no_scope_that_is_not_for_clients(
     arguments: list[str], database_server: DatabaseServer, tmp_path: Path
 ) -> None:
