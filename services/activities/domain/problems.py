@@ -15,6 +15,20 @@ class NotAnActivity(Invalid):
         super().__init__(detail, errors=(FieldError("file", detail or self.title),))
 
 
+class AnotherKindOfFile(NotAnActivity):
+    """The file is sound, and of a kind that never holds an activity: settings, a course, the steps of a day."""
+
+
+class NotAnArchive(Invalid):
+    """The file is no archive that we can read; the detail says why, in words for its owner."""
+
+    kind = "not-an-archive"
+    title = "This file is no archive that we can read"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail, errors=(FieldError("file", detail or self.title),))
+
+
 class DuplicateActivity(Conflict):
     """The runner has this activity already: the same bytes, or the same start and distance."""
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import fitfast
 import numpy as np
 
-from services.activities.domain.problems import NotAnActivity
+from services.activities.domain.problems import AnotherKindOfFile, NotAnActivity
 from services.activities.domain.recording import Floats, Recording, Totals
 from services.activities.domain.sports import Sport
 from services.activities.formats.fit_frames import mended
@@ -77,7 +77,7 @@ def _attempt(content: bytes) -> Messages | None:
 def _check_type(messages: Messages) -> None:
     types = [str(file_id.get("type", "activity")) for file_id in messages.get("file_id", ())]
     if types and "activity" not in types:
-        raise NotAnActivity(f"This FIT file is of the type {types[0]}, not an activity")
+        raise AnotherKindOfFile(f"This FIT file is of the type {types[0]}, not an activity")
 
 
 def _sessions(messages: Messages) -> list[Message]:

@@ -1,0 +1,77 @@
+"""Strava's export ("Download your account"): `activities.csv`, and the files it names in `activities/`.
+
+The columns' names are in the language of the account, some come twice, and there are more of them each year. What has
+stayed is their order at the front: id, date, name, type, description; and that the gear stands before the file's name,
+which is found by what stands in its column.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+
+from services.activities.domain.labels import GearSaid, Labels
+from services.activities.domain.sports import Sport
+from services.activities.formats.sport_names import sport_named
+
+TABLE = "activities.csv"
+FOLDER = "activities/"
+_NAME, _TYPE, _DESCRIPTION = 2, 3, 4
+_ENGLISH = {"activity name": _NAME, "activity type": _TYPE, "activity description": _DESCRIPTION}
+_GEAR = "activity gear"
+_LOOKED_AT = 1000  # rows
+
+
+def labels_in(table: bytes) -> dict[str, Labels]:
+    """What an `activities.csv` says, by the path of the file. Nothing where it can't be made out."""
+    try:
+        rows = list(csv.reader(io.StringIO(table.decode("utf-8-sig", errors="replace"), newline="")))
+    except csv.Error:
+        return {}
+    if len(rows) < 2:
+        return {}
+    header, *rows = rows
+    file = _file_column(rows)
+    if file is None:
+        return {}
+    columns = _columns(header, file)
+    return {
+        path: _labels(row, columns)
+        for row in rows
+        if len(row) > file and (path := row[file].strip()).startswith(FOLDER)
+    }
+
+
+def _file_column(rows: Sequence[Sequence[str]]) -> int | None:
+    """The column that names files most often."""
+    counts: dict[int, int] = {}
+    for row in rows[:_LOOKED_AT]:
+        for index, value in enumerate(row):
+            if value.strip().startswith(FOLDER):
+                counts[index] = counts.get(index, 0) + 1
+    return max(counts, key=lambda index: counts[index]) if counts else None
+
+
+def _columns(header: Sequence[str], file: int) -> dict[str, int]:
+    """Where what is: by the English name where there is one (the first of equal ones), else by the usual place."""
+    names = [name.strip().lower() for name in header]
+    found = {name: names.index(name) if name in names else place for name, place in _ENGLISH.items()}
+    found[_GEAR] = names.index(_GEAR) if _GEAR in names else file - 1
+    return found
+
+
+def _labels(row: Sequence[str], columns: Mapping[str, int]) -> Labels:
+    said = {name: row[column].strip() if 0 <= column < len(row) else "" for name, column in columns.items()}
+    sport = sport_named(said["activity type"])
+    gear = said[_GEAR]
+    return Labels(
+        title=said["activity name"] or None,
+        description=said["activity description"] or None,
+        sport=sport if sport != "other" else None,
+        gear=GearSaid(name=gear, kind=_kind(sport)) if gear and not gear.replace(".", "").isdigit() else None,
+    )
+
+
+def _kind(sport: Sport | None) -> str:
+    return "bike" if sport == "cycling" else "shoes"

@@ -1,0 +1,102 @@
+"""Our own takeout (`docs/takeout.md`): originals, and in JSON what their runner said about what is in them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from services.activities.domain.activity import Source, Summary, Visibility
+from services.activities.domain.labels import GearSaid, Labels
+from services.activities.domain.sports import Sport
+
+MANIFEST = "manifest.json"
+FORMAT, VERSION = "runnerly-takeout", 1
+ACTIVITIES, GEAR = "activities/", "gear/"
+_BAD = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+class TakenActivity(Summary, frozen=True, kw_only=True):
+    """An activity as a takeout tells of it; fields we do not know are passed over."""
+
+    source: Source
+    original: str | None = None
+    session: int = 0
+    created_at: datetime | None = None
+    visibility: Visibility = "private"
+    gear_id: str | None = None
+    perceived_exertion: int | None = None
+
+
+class _Gear(Struct, frozen=True):
+    id: str
+    name: str
+    kind: str
+    retire_at_m: float | None = None
+    retired: bool = False
+    default_for: tuple[Sport, ...] = ()
+
+
+class _Manifest(Struct, frozen=True):
+    format: str
+    version: int
+
+
+class _Pointer(Struct, frozen=True):
+    original: str | None = None
+
+
+def is_manifest(content: bytes) -> bool:
+    """Whether this is the manifest of a takeout that we can read."""
+    try:
+        manifest = msgspec.json.decode(content, type=_Manifest)
+    except _BAD:
+        return False
+    return (manifest.format, manifest.version) == (FORMAT, VERSION)
+
+
+def original_of(content: bytes) -> str | None:
+    """The path of the file that an activity was read from; None for one by hand, or where it can't be made out."""
+    try:
+        return msgspec.json.decode(content, type=_Pointer).original
+    except _BAD:
+        return None
+
+
+def activity_in(content: bytes) -> TakenActivity | None:
+    """The activity in a file of a takeout; None where it can't be made out."""
+    try:
+        return msgspec.json.decode(content, type=TakenActivity)
+    except _BAD:
+        return None
+
+
+def gear_in(content: bytes) -> tuple[str, GearSaid] | None:
+    """A piece of gear and the id it had; None where it can't be made out."""
+    try:
+        gear = msgspec.json.decode(content, type=_Gear)
+    except _BAD:
+        return None
+    said = GearSaid(
+        name=gear.name,
+        kind=gear.kind,
+        retire_at_m=gear.retire_at_m,
+        retired=gear.retired,
+        default_for=gear.default_for,
+    )
+    return gear.id, said
+
+
+def labels_of(taken: TakenActivity, gear: dict[str, GearSaid]) -> Labels:
+    """What its runner had said about an activity."""
+    return Labels(
+        title=taken.title,
+        description=taken.description,
+        sport=taken.sport,
+        gear=gear.get(taken.gear_id or ""),
+        visibility=taken.visibility,
+        perceived_exertion=taken.perceived_exertion,
+        created_at=taken.created_at,
+        whole=True,
+    )

@@ -1,0 +1,69 @@
+"""What somebody said about an activity elsewhere: on another site, or in another Runnerly."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from services.activities.domain.activity import Activity, Visibility
+from services.activities.domain.local_time import kept
+from services.activities.domain.sports import Sport
+
+LONGEST_TITLE, LONGEST_DESCRIPTION = 200, 5000
+
+
+class GearSaid(Struct, frozen=True, kw_only=True):
+    """Gear as another place knows it, told from others by its name."""
+
+    name: str
+    kind: str | None = None
+    retire_at_m: float | None = None
+    retired: bool = False
+    default_for: tuple[Sport, ...] = ()
+
+
+class Labels(Struct, frozen=True, kw_only=True):
+    """What was said; None is nothing. `left_out` is an activity that its runner has removed there.
+
+    `whole` says that this is all there is to say: no description then means that there is none, whatever the file has.
+    """
+
+    title: str | None = None
+    description: str | None = None
+    sport: Sport | None = None
+    gear: GearSaid | None = None
+    visibility: Visibility | None = None
+    perceived_exertion: int | None = None
+    created_at: datetime | None = None
+    left_out: bool = False
+    whole: bool = False
+
+
+NOTHING_SAID = Labels()
+
+
+def labelled(activity: Activity, labels: Labels, gear_id: str | None) -> Activity:
+    """An activity with what was said about it, and the gear that this means here."""
+    title = plain(labels.title or "", LONGEST_TITLE, lines=False)
+    description = plain(labels.description or "", LONGEST_DESCRIPTION, lines=True)
+    return msgspec.structs.replace(
+        activity,
+        title=title or activity.title,
+        description=description or (None if labels.whole else activity.description),
+        sport=labels.sport or activity.sport,
+        gear_id=gear_id,
+        visibility=labels.visibility or activity.visibility,
+        perceived_exertion=labels.perceived_exertion or activity.perceived_exertion,
+        created_at=kept(labels.created_at) if labels.created_at else activity.created_at,
+    )
+
+
+def plain(text: str, longest: int, *, lines: bool) -> str:
+    """A text without control characters, blank ends or more than is kept; in one line unless lines are meant."""
+    if not lines:
+        text = " ".join(text.split())
+    kept_characters = (c for c in text if unicodedata.category(c)[0] != "C" or (lines and c in "\n\t"))
+    return "".join(kept_characters).strip()[:longest].rstrip()
