@@ -6,24 +6,30 @@ import os
 import secrets
 
 from services.activities import events
+from services.activities.archives import zips
 from services.activities.handlers import ROUTES
 from services.activities.parsers.pool import Limits, ParserPool
 from services.activities.people import RunnersActivities
 from services.activities.settings import ActivitiesSettings
 from services.activities.store.activities import ActivityStore
+from services.activities.store.archives import Archives
 from services.activities.store.finding import Finder
 from services.activities.store.gear import GearStore
+from services.activities.store.imports import ImportStore
 from services.activities.store.originals import Originals
 from services.activities.store.shape import COLLECTIONS
 from services.activities.usecases import UseCases
 from services.activities.usecases.add_by_hand import AddByHand
+from services.activities.usecases.bring_archive import BringArchive
 from services.activities.usecases.correct_activity import CorrectActivity
+from services.activities.usecases.follow_import import FollowImports
 from services.activities.usecases.import_file import ImportFile
 from services.activities.usecases.keep_gear import KeepGear
 from services.activities.usecases.learn_profile import LearnProfile
 from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf, ZonesOf
 from services.activities.usecases.look_up import ListActivities, ReadActivity
 from services.activities.usecases.remove_activity import RemoveActivity
+from services.activities.usecases.run_imports import RunImports
 from services.activities.usecases.sum_up import FitnessOf, RecordsOf, SumUp
 from services.chassis.service import Built, Chassis, Service
 
@@ -47,6 +53,29 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
     finder = Finder(chassis.database)
     learn_profile = LearnProfile(store, chassis.tombstones)
     await events.listen(chassis.bus, learn_profile)
+    archives = Archives(chassis.database)
+    imports = ImportStore(chassis.database, archives, chassis.bus.outbox)
+    may_hold = zips.Limits(settings.import_members, settings.import_expanded_gib * zips.GIB)
+    running = RunImports(
+        archives=archives,
+        imports=imports,
+        parsers=parsers,
+        originals=originals,
+        store=store,
+        gear=gear,
+        live=chassis.live,
+        limits=may_hold,
+        new_id=new_id,
+        clock=chassis.clock,
+        log=chassis.log,
+        metrics=chassis.metrics,
+    )
+    await chassis.bus.work(events.IMPORTS, running, concurrency=settings.imports_at_once)
+
+    async def close() -> None:
+        await running.stop()
+        await parsers.close()
+
     return Built(
         uses=UseCases(
             import_file=ImportFile(
@@ -68,11 +97,22 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
             fitness_of=FitnessOf(finder, chassis.clock),
             learn_profile=learn_profile,
             gear=KeepGear(gear, chassis.tombstones, new_id, chassis.clock),
+            bring_archive=BringArchive(
+                archives,
+                imports,
+                chassis.tombstones,
+                may_hold,
+                settings.imports_each,
+                new_id,
+                chassis.clock,
+                chassis.log,
+            ),
+            imports=FollowImports(imports, chassis.live, chassis.clock),
         ),
         checks={"parsers": parsers.check},
-        jobs=(lambda: originals.sweep_for_ever(chassis.log),),
-        close=parsers.close,
-        people=RunnersActivities(store, gear),
+        jobs=(lambda: originals.sweep_for_ever(chassis.log), running.look_after),
+        close=close,
+        people=RunnersActivities(store, gear, imports),
     )
 
 
@@ -89,7 +129,7 @@ def cores() -> int:
 SERVICE = Service(
     name="activities",
     summary="Runs: files, summaries, streams, laps, splits, zones, statistics, records, fitness.",
-    prefixes=("/api/v1/activities", "/api/v1/stats", "/api/v1/gear"),
+    prefixes=("/api/v1/activities", "/api/v1/stats", "/api/v1/gear", "/api/v1/imports"),
     routes=ROUTES,
     settings=ActivitiesSettings,
     collections=COLLECTIONS,

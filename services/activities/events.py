@@ -9,9 +9,10 @@ import msgspec
 
 from services.activities.domain.activity import Activity
 from services.activities.domain.physiology import Physiology
-from services.chassis.bus.event import Event
+from services.chassis.bus.event import Event, Job
 from services.chassis.bus.service_bus import ServiceBus
 
+IMPORTS = "activities.imports"
 IMPORTED, CHANGED, DELETED = "activity.imported", "activity.changed", "activity.deleted"
 PROFILE_CHANGED = "profile.changed"
 LearnProfile: TypeAlias = Callable[[str, Physiology], Awaitable[None]]
@@ -30,6 +31,11 @@ def changed(activity: Activity) -> Event:
 def deleted(activity: Activity) -> Event:
     """An activity is gone; the state is the last it had."""
     return Event.of(DELETED, key=activity.id, version=activity.version + 1, sub=activity.owner, data=_state(activity))
+
+
+def import_turn(import_id: str, owner: str) -> Job:
+    """Go on with an import."""
+    return Job.of(IMPORTS, {"import": import_id}, key=import_id, sub=owner)
 
 
 async def listen(bus: ServiceBus, learn_profile: LearnProfile) -> None:

@@ -12,9 +12,11 @@ from msgspec import Struct
 
 from services.activities.domain.activity import Activity, LoadFrom, Source, Summary, Visibility
 from services.activities.domain.gear import Gear
+from services.activities.domain.imports import ArchiveKind, Failure, Import, State
 from services.activities.domain.sports import Sport
 from services.activities.store.activities import ActivityStore
 from services.activities.store.gear import GearStore
+from services.activities.store.imports import ImportStore
 from services.chassis.holdings import Holding
 from services.chassis.people import Belonging, Erased
 from services.chassis.problems import NotFound
@@ -57,23 +59,45 @@ class TakenGear(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class TakenImport(Struct, frozen=True, kw_only=True):
+    """An archive that was imported: how many files became what, and why some did not. The archive itself is not kept."""
+
+    id: str
+    state: State
+    kind: ArchiveKind
+    total: int
+    done: int
+    added: int
+    duplicates: int
+    skipped: int
+    failures: int
+    failed: tuple[Failure, ...]
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class RunnersActivities:
-    """A runner's activities, the files they came in, and gear."""
+    """A runner's activities, the files they came in, gear, and imports."""
 
     holdings: ClassVar[tuple[Holding, ...]] = (
         Holding("gear/*.json", "A piece of gear", TakenGear),
         Holding("activities/*.json", "An activity, with its runner's corrections", TakenActivity),
+        Holding("imports/*.json", "An archive that was imported lately, and what became of it", TakenImport),
         Holding("originals/*", "A file as it was uploaded, under its SHA-256; activities name theirs as `original`"),
     )
 
     store: ActivityStore
     gear: GearStore
+    imports: ImportStore
 
     async def takeout(self, sub: str) -> AsyncIterator[Belonging]:
         """All gear, then every activity, each after the file it came in; a file of several activities comes once."""
         for gear in await self.gear.all_of(sub):
             yield Belonging(f"gear/{gear.id}.json", msgspec.json.encode(_taken_gear(gear)))
+        for one in await self.imports.recent(sub):
+            yield Belonging(f"imports/{one.id}.json", msgspec.json.encode(_taken_import(one)))
         paths: dict[str, str] = {}
         async for activity in self.store.all_of(sub):
             sha256 = activity.source.sha256
@@ -89,6 +113,7 @@ class RunnersActivities:
 
     async def erase(self, sub: str) -> Erased:
         """Remove it all."""
+        await self.imports.remove_all(sub)
         await self.store.remove_all(sub)
         return Erased()
 
@@ -109,3 +134,7 @@ def _taken_gear(gear: Gear) -> TakenGear:
     known = msgspec.structs.asdict(gear)
     fields = {name: known[name] for name in TakenGear.__struct_fields__ if name in known}
     return TakenGear(**fields, distance_m=gear.distance_m, retired=gear.withdrawn)
+
+
+def _taken_import(one: Import) -> TakenImport:
+    return msgspec.convert(one, TakenImport, from_attributes=True)

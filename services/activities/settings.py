@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 
 class ActivitiesSettings(Struct, frozen=True):
-    """How files are read."""
+    """How files are read, and how much an archive may hold."""
 
     parser_workers: Annotated[
         int, Meta(ge=0, le=64, description="Processes that read files; 0 is one a core, shared by the workers")
@@ -16,3 +16,9 @@ class ActivitiesSettings(Struct, frozen=True):
     parser_timeout_s: Annotated[float, Meta(gt=0, description="Seconds that reading one file may take")] = 15.0
     parser_memory_mib: Annotated[int, Meta(ge=64, description="Memory that reading one file may take, in MiB")] = 512
     parser_queue: Annotated[int, Meta(ge=1, description="Files that may wait to be read")] = 32
+    import_members: Annotated[int, Meta(ge=1, description="Files that an archive may hold")] = 50_000
+    import_expanded_gib: Annotated[
+        int, Meta(ge=1, description="Size of all files in an archive when they are unpacked, in GiB")
+    ] = 16
+    imports_each: Annotated[int, Meta(ge=1, description="Imports of one person that may go on at one time")] = 3
+    imports_at_once: Annotated[int, Meta(ge=1, description="Imports that one process works on at one time")] = 4

@@ -7,6 +7,7 @@ failures. The files' names say nothing of the activities' ids; the second of the
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -44,7 +45,7 @@ def labels_in(document: bytes) -> dict[int, Labels]:
     }
 
 
-def nearest(labels: dict[int, Labels], started_at: datetime) -> Labels | None:
+def nearest(labels: Mapping[int, Labels], started_at: datetime) -> Labels | None:
     """What was said of the activity that began at this second, or at most two beside it."""
     second = round(started_at.timestamp())
     return next((labels[second + off] for off in _NEAR_S if second + off in labels), None)

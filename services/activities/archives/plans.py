@@ -71,12 +71,16 @@ class Plan:
         match self.kind:
             case "takeout":
                 one = next((one for one in taken if one.session == session), None)
-                return takeout.labels_of(one, dict(self.gear)) if one else Labels(left_out=True)
+                return self.labels_of(one) if one else Labels(left_out=True)
             case "garmin":
-                return garmin.nearest(dict(self.titles), started_at) or NOTHING_SAID
+                return garmin.nearest(self.titles, started_at) or NOTHING_SAID
             case _:
                 labels = item.labels or NOTHING_SAID
                 return labels if sessions == 1 else Labels(title=labels.title, description=labels.description)
+
+    def labels_of(self, taken: TakenActivity) -> Labels:
+        """What a takeout says about an activity."""
+        return takeout.labels_of(taken, self.gear)
 
     def close(self) -> None:
         """Let go of the archives."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from services.activities.domain.activity import Source, Summary, Visibility
+from services.activities.domain.corrections import Exertion, ManualActivity
 from services.activities.domain.labels import GearSaid, Labels
+from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.sports import Sport
 
 MANIFEST = "manifest.json"
@@ -23,10 +27,10 @@ class TakenActivity(Summary, frozen=True, kw_only=True):
     source: Source
     original: str | None = None
     session: int = 0
-    created_at: datetime | None = None
+    created_at: Annotated[datetime, Meta(tz=True)] | None = None
     visibility: Visibility = "private"
     gear_id: str | None = None
-    perceived_exertion: int | None = None
+    perceived_exertion: Exertion | None = None
 
 
 class _Gear(Struct, frozen=True):
@@ -72,6 +76,16 @@ def activity_in(content: bytes) -> TakenActivity | None:
         return None
 
 
+def by_hand_in(taken: TakenActivity) -> ManualActivity:
+    """An activity that no device recorded, as its runner entered it. Raises `NotAnActivity` where nobody can have."""
+    known = msgspec.to_builtins(taken)
+    fields = {name: known[name] for name in ManualActivity.__struct_fields__ if known.get(name) is not None}
+    try:
+        return msgspec.convert({**fields, "gear_id": None}, ManualActivity)
+    except msgspec.ValidationError as error:
+        raise NotAnActivity(f"This activity can't have been entered: {error}") from None
+
+
 def gear_in(content: bytes) -> tuple[str, GearSaid] | None:
     """A piece of gear and the id it had; None where it can't be made out."""
     try:
@@ -88,7 +102,7 @@ def gear_in(content: bytes) -> tuple[str, GearSaid] | None:
     return gear.id, said
 
 
-def labels_of(taken: TakenActivity, gear: dict[str, GearSaid]) -> Labels:
+def labels_of(taken: TakenActivity, gear: Mapping[str, GearSaid]) -> Labels:
     """What its runner had said about an activity."""
     return Labels(
         title=taken.title,

@@ -33,6 +33,7 @@ ATTEMPTS = 2
 START_S = 60.0
 START_AGAIN_S = 1.0
 RETRY_AFTER_S = 5
+BACKGROUND_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class ParserPool:
         self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._files = 0  # that are being read, or wait
+        self._background = asyncio.Semaphore(max(1, limits.workers - 1))
         self._failure: Exception | None = None
 
     @property
@@ -130,6 +132,18 @@ class ParserPool:
         parsed = await asyncio.shield(reading)
         self._metrics.timing("activities.parse", (time.perf_counter() - begin) * 1000, format=parsed.format)
         return parsed
+
+    async def parse_in_background(self, content: bytes) -> ParsedFile:
+        """Read a file that nobody sits and waits for, in its turn: one process stays free of such, where there are two.
+
+        With one, somebody's upload waits for one such file at the most. Raises `NotAnActivity`.
+        """
+        async with self._background:
+            while True:
+                try:
+                    return await self.parse(content)
+                except Unavailable:
+                    await asyncio.sleep(BACKGROUND_AGAIN_S)
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)

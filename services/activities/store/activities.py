@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -34,7 +35,6 @@ from services.activities.store.shape import ACTIVITIES, OWNERS, STREAMS
 from services.activities.store.standing import Standing
 from services.activities.store.turns import Turns
 from services.chassis.bus.outbox import Outbox
-from services.chassis.idempotency import Once
 from services.chassis.mongo import Database, Document, DuplicateKeyError, ObjectId, Session
 from services.chassis.problems import Conflict, NotFound, Stale
 
@@ -49,6 +49,7 @@ class NewActivity(Struct, frozen=True):
 
     activity: Activity
     parsed: ParsedActivity | None = None
+    takes_default_gear: bool = True
 
     def held(self, original: ObjectId | None) -> Held:
         """It as it is kept. Without recorded heart rates the average stands for all the time."""
@@ -56,6 +57,13 @@ class NewActivity(Struct, frozen=True):
         rates = parsed.heart_rates or steady(activity.average_heart_rate_bpm, activity.moving_s)
         efforts = tuple((effort.distance_m, effort.elapsed_s) for effort in parsed.best_efforts)
         return Held(activity, rates, efforts, original)
+
+
+class Along(Protocol):
+    """What is written in the transaction that adds activities: the answer to a request, the progress of an import."""
+
+    async def keep(self, session: Session | None, result: tuple[Activity, ...]) -> None:
+        """Write it. It may be asked again when the transaction is done again."""
 
 
 class ActivityStore:
@@ -77,7 +85,7 @@ class ActivityStore:
         owner: str,
         new: Sequence[NewActivity],
         original: ObjectId | None,
-        once: Once[tuple[Activity, ...]],
+        along: Along,
     ) -> tuple[Activity, ...]:
         """Add those that the runner does not have yet, and return them.
 
@@ -91,7 +99,7 @@ class ActivityStore:
             if not fresh:
                 raise DuplicateActivity.of(twins[new[0].activity.id])
             added = await self._insert(session, owner, fresh, original)
-            await once.keep(session, added)
+            await along.keep(session, added)
             await self._outbox.add(session, *map(events.imported, added))
             return added
 
@@ -302,7 +310,8 @@ class ActivityStore:
         self, session: Session, owner: str, fresh: Sequence[NewActivity], original: ObjectId | None
     ) -> tuple[Activity, ...]:
         """Insert these, and return them as they are then, with the gear that they get."""
-        geared = await self._gear.given_defaults(session, owner, [one.activity for one in fresh])
+        takers = {one.activity.id for one in fresh if one.takes_default_gear}
+        geared = await self._gear.given_defaults(session, owner, [one.activity for one in fresh], takers)
         physiology = await self._physiology(owner, session)
         held = [
             weighed(_with(one.held(original), activity), physiology)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 
 import msgspec
@@ -51,6 +51,26 @@ class GearStore:
 
         return await self._database.transact(body)
 
+    async def named(self, wanted: Gear) -> str:
+        """The id of a runner's gear of this name, which is added where there is none; it takes no sport from another."""
+
+        async def body(session: Session) -> str:
+            await self._guard(session, wanted.owner)
+            shelf = await self.all_of(wanted.owner, session)
+            found = next((gear.id for gear in shelf if gear.name.casefold() == wanted.name.casefold()), None)
+            if found is not None:
+                return found
+            if len(shelf) >= MOST:
+                raise Invalid(f"One has at most {MOST} pieces of gear: remove some first")
+            taken = {sport for gear in shelf for sport in gear.default_for}
+            free = tuple(sport for sport in wanted.default_for if sport not in taken)
+            await self._gear.insert_one(
+                _document_of(msgspec.structs.replace(wanted, default_for=free)), session=session
+            )
+            return wanted.id
+
+        return await self._database.transact(body)
+
     async def change(self, owner: str, gear_id: str, changed: Callable[[Gear], Gear], expected: int | None) -> Gear:
         """Change a piece by a function of it, which may run more than once. Raises `NotFound`, `Stale`."""
 
@@ -87,8 +107,10 @@ class GearStore:
 
     # -- in the transactions of activities
 
-    async def given_defaults(self, session: Session, owner: str, new: Sequence[Activity]) -> tuple[Activity, ...]:
-        """New activities, each with the gear it was given, or else the one for its sport. Raises `Invalid`."""
+    async def given_defaults(
+        self, session: Session, owner: str, new: Sequence[Activity], takers: Container[str]
+    ) -> tuple[Activity, ...]:
+        """New activities, each with the gear it was given, or else, of these ids, the one for its sport. Raises `Invalid`."""
         shelf = await self.all_of(owner, session)
         known = {gear.id for gear in shelf}
         for activity in new:
@@ -96,7 +118,7 @@ class GearStore:
                 raise Invalid.field("gear_id", "You have no such gear")
         return tuple(
             activity
-            if activity.gear_id is not None
+            if activity.gear_id is not None or activity.id not in takers
             else msgspec.structs.replace(activity, gear_id=default_of(shelf, activity.sport))
             for activity in new
         )

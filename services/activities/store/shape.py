@@ -13,6 +13,9 @@ RECORDS = "records"
 OWNERS = "owners"
 UNCLAIMED = "unclaimed_originals"
 GEAR = "gear"
+IMPORTS = "imports"
+ARCHIVES = "archives"  # a GridFS bucket
+UNCLAIMED_ARCHIVES = "unclaimed_archives"
 ORIGINALS = "originals"  # a GridFS bucket
 
 _AMOUNT = {"bsonType": ["double", "int", "long"], "minimum": 0}
@@ -71,6 +74,34 @@ _ROLL_UP = {
     "properties": {"period": {"enum": list(PERIODS)}, "start": _DAY, "sport": {"enum": list(SPORTS)}},
 }
 
+_STATES = ["waiting", "running", "done", "stopped", "failed"]
+
+
+def _bucket(name: str) -> tuple[CollectionSpec, CollectionSpec]:
+    """A bucket's two collections: GridFS makes them itself, with these indexes, where they are missing."""
+    return (
+        CollectionSpec(
+            f"{name}.files",
+            indexes=(
+                IndexSpec((("filename", ASCENDING), ("uploadDate", ASCENDING)), name="filename_1_uploadDate_1"),
+                IndexSpec((("metadata.owner", ASCENDING),), name="by_owner"),
+            ),
+        ),
+        CollectionSpec(
+            f"{name}.chunks",
+            indexes=(IndexSpec((("files_id", ASCENDING), ("n", ASCENDING)), name="files_id_1_n_1", unique=True),),
+        ),
+    )
+
+
+def _notes(name: str) -> CollectionSpec:
+    """Files of a bucket that nothing refers to (yet, or any more)."""
+    by_age, by_owner = (
+        IndexSpec(((key, ASCENDING),), name=name) for key, name in (("since", "by_age"), ("owner", "by_owner"))
+    )
+    return CollectionSpec(name, indexes=(by_age, by_owner))
+
+
 COLLECTIONS = (
     CollectionSpec(
         ACTIVITIES,
@@ -120,24 +151,26 @@ COLLECTIONS = (
             "properties": {"distance_mm": _WHOLE, "activities": _WHOLE, "default_for": {"bsonType": "array"}},
         },
     ),
-    # originals that no activity refers to (yet, or any more)
     CollectionSpec(
-        UNCLAIMED,
+        IMPORTS,
         indexes=(
-            IndexSpec((("since", ASCENDING),), name="by_age"),
-            IndexSpec((("owner", ASCENDING),), name="by_owner"),
+            IndexSpec((("owner", ASCENDING), ("created_at", DESCENDING)), name="by_owner"),
+            IndexSpec((("state", ASCENDING), ("updated_at", ASCENDING)), name="by_state"),
+            IndexSpec((("expires_at", ASCENDING),), name="expiry", expire_after_s=0),
         ),
+        schema={
+            "bsonType": "object",
+            "required": ["_id", "owner", "version", "state", "kind", "total", "done", "failed", "archive"],
+            "properties": {
+                "state": {"enum": _STATES},
+                "total": _WHOLE,
+                "done": _WHOLE,
+                "failed": {"bsonType": "array"},
+            },
+        },
     ),
-    # GridFS makes these two itself, under these names, where they are missing
-    CollectionSpec(
-        f"{ORIGINALS}.files",
-        indexes=(
-            IndexSpec((("filename", ASCENDING), ("uploadDate", ASCENDING)), name="filename_1_uploadDate_1"),
-            IndexSpec((("metadata.owner", ASCENDING),), name="by_owner"),
-        ),
-    ),
-    CollectionSpec(
-        f"{ORIGINALS}.chunks",
-        indexes=(IndexSpec((("files_id", ASCENDING), ("n", ASCENDING)), name="files_id_1_n_1", unique=True),),
-    ),
+    _notes(UNCLAIMED),
+    _notes(UNCLAIMED_ARCHIVES),
+    *_bucket(ORIGINALS),
+    *_bucket(ARCHIVES),
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.activities.usecases.add_by_hand import AddByHand
+from services.activities.usecases.bring_archive import BringArchive
 from services.activities.usecases.correct_activity import CorrectActivity
+from services.activities.usecases.follow_import import FollowImports
 from services.activities.usecases.import_file import ImportFile
 from services.activities.usecases.keep_gear import KeepGear
 from services.activities.usecases.learn_profile import LearnProfile
@@ -36,3 +38,5 @@ class UseCases:
     fitness_of: FitnessOf
     learn_profile: LearnProfile
     gear: KeepGear
+    bring_archive: BringArchive
+    imports: FollowImports

@@ -51,7 +51,7 @@ class ImportFile:
         await refuse_deleted(self.tombstones, owner)
         try:
             parsed = await self.parsers.parse(upload.content)
-            new = self._new(owner, upload.filename, parsed)
+            new = new_activities(owner, upload.filename, parsed, self.new_id, self.clock())
             await self.store.refuse_duplicates(owner, new)
             place = await self.originals.put_away(owner, parsed.sha256, parsed.original)
             activities = await self.store.add(owner, new, place, once)
@@ -71,29 +71,33 @@ class ImportFile:
             )
         return activities
 
-    def _new(self, owner: str, filename: str, parsed: ParsedFile) -> list[NewActivity]:
-        source = Source("file", name=plain_name(filename), format=parsed.format, sha256=parsed.sha256)
-        now = kept(self.clock())
-        return [
-            NewActivity(
-                Activity(
-                    **msgspec.structs.asdict(one.summary),
-                    id=self.new_id(),
-                    owner=owner,
-                    version=1,
-                    source=source,
-                    session=session,
-                    created_at=now,
-                    updated_at=now,
-                ),
-                one,
-            )
-            for session, one in enumerate(parsed.activities)
-        ]
-
     def _tell_refused(self, refusal: Problem, upload: Upload) -> None:
         self.metrics.incr("activities.refused", reason=refusal.kind)
         self.log.info("activity.refused", reason=refusal.detail, bytes=len(upload.content))
+
+
+def new_activities(
+    owner: str, filename: str, parsed: ParsedFile, new_id: Callable[[], str], now: datetime
+) -> list[NewActivity]:
+    """What is in a file as activities of a runner, one a session."""
+    source = Source("file", name=plain_name(filename), format=parsed.format, sha256=parsed.sha256)
+    now = kept(now)
+    return [
+        NewActivity(
+            Activity(
+                **msgspec.structs.asdict(one.summary),
+                id=new_id(),
+                owner=owner,
+                version=1,
+                source=source,
+                session=session,
+                created_at=now,
+                updated_at=now,
+            ),
+            one,
+        )
+        for session, one in enumerate(parsed.activities)
+    ]
 
 
 def plain_name(filename: str) -> str | None:
