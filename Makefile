@@ -64,6 +64,12 @@ bench: develop ## What the chassis costs, as a ratio to bare Tornado (needs wrk)
 	@scripts/install-parts.sh wrk
 	@exec $(PYTHON_HERE) -m tests.bench.chassis_cost
 
+.PHONY: bench-peer
+bench-peer: develop ## Runnerly and FitTrackee side by side: reads, uploads, memory (needs PostgreSQL, Redis, wrk)
+	@scripts/install-parts.sh wrk
+	@scripts/install-parts.sh FitTrackee
+	@exec $(PYTHON_HERE) -m tests.bench.side_by_side
+
 .PHONY: load
 load: develop ## Send runners for a minute to a Runnerly that runs here; fails when anything failed
 	@how="--users $${RUNNERLY_LOAD_USERS:-20} --spawn-rate 1 --run-time $${RUNNERLY_LOAD_TIME:-1m}"; \

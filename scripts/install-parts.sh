@@ -13,6 +13,7 @@ nginx with Lua|/usr/lib/nginx/modules/ngx_http_lua_module.so /usr/share/lua/5.1/
 podman|/usr/bin/podman /usr/bin/buildah /usr/sbin/runc /usr/bin/conmon /usr/lib/podman/netavark /usr/lib/podman/aardvark-dns /usr/bin/mmdebstrap|podman buildah runc conmon netavark aardvark-dns golang-github-containers-common mmdebstrap|the image (tests/deploy)
 Chromium|/usr/bin/chromium|chromium|the pages in a browser (tests/browser)
 wrk|/usr/bin/wrk|wrk|make bench
+FitTrackee|/usr/bin/redis-server /usr/share/doc/postgresql-15-postgis-3|redis-server postgresql-15 postgresql-15-postgis-3 postgresql-15-postgis-3-scripts libmagic1|make bench-peer
 '
 
 only=${1:-}
@@ -26,7 +27,7 @@ missing() { # the lines of the parts that are not there
     local line shows
     while IFS= read -r line; do
         [ -n "$line" ] && [[ "$line" == "$only"* ]] || continue
-        [[ "$line" == wrk* && -z "$only" ]] && continue # no test needs it
+        [[ "$line" == @(wrk|FitTrackee)* && -z "$only" ]] && continue # no test needs it
         IFS='|' read -r _ shows _ <<<"$line"
         present "$shows" || printf '%s\n' "$line"
     done <<<"$parts"

@@ -50,7 +50,9 @@ class Child:
     Make it in the main thread: the kernel's "parent" is the thread that made it, and it dies when that one ends.
     """
 
-    def __init__(self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, pass_fds: Sequence[int] = ()
+    ) -> None:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 command,
@@ -59,9 +61,15 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
+                pass_fds=tuple(pass_fds),
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - only a system call, and tests start it single-threaded
             )
         self.log = log
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
