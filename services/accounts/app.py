@@ -17,6 +17,7 @@ from services.accounts.reminders import Reminders, Work
 from services.accounts.settings import Settings
 from services.accounts.store.accounts import Accounts
 from services.accounts.store.attempts import Attempts
+from services.accounts.store.deletions import Deletions
 from services.accounts.store.export_files import ExportFiles
 from services.accounts.store.exports import Exports
 from services.accounts.store.known_devices import KnownDevices
@@ -25,7 +26,9 @@ from services.accounts.usecases import UseCases
 from services.accounts.usecases.activate import Activate
 from services.accounts.usecases.back_off import BackOff
 from services.accounts.usecases.confirm_password import ConfirmPassword
+from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion, Seal
 from services.accounts.usecases.end_other_sessions import EndOtherSessions
+from services.accounts.usecases.erase_person import ErasePerson
 from services.accounts.usecases.exports import ReadExport, RequestExport
 from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.mailing_links import MailingLinks
@@ -51,6 +54,8 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     tokendealer = Tokendealer(Peer.of("tokendealer", chassis.process, chassis.http, chassis.identity))
     owners = Owners({name: Peer.of(name, chassis.process, chassis.http, chassis.identity) for name in settings.owners})
     exports = Exports(chassis.database, chassis.bus.outbox, ExportFiles(chassis.database))
+    deletions = Deletions(chassis.database, chassis.bus.outbox, accounts, chassis.tombstones)
+    seal = Seal(chassis.secrets)
     mailing = MailingLinks(attempts, settings.limits, hash_name, settings.activation_hours)
     back_off = BackOff(attempts, settings.limits, hash_name, clock)
     confirm_password = ConfirmPassword(accounts, hashing, back_off)
@@ -73,19 +78,25 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
         change_profile=ChangeProfile(accounts, clock),
         request_export=RequestExport(exports, attempts, hash_name, settings.exports_a_day, clock, log),
         read_export=ReadExport(exports, clock),
+        request_deletion=RequestDeletion(deletions, confirm_password, owners, seal, clock, log),
+        read_deletion=ReadDeletion(deletions, owners),
     )
     await events.listen(chassis.bus, SettleSessions(accounts, tokendealer, clock), EndOtherSessions(tokendealer))
     make_export = MakeExport(
         exports, accounts, owners, timedelta(days=settings.export_kept_days), clock, log, chassis.metrics
     )
-    reminders = Reminders(
-        {"accounts.exports": Work(exports.leases, make_export, at_once=2)}, chassis.bus, clock=clock, log=log
-    )
+    sweep_after = timedelta(seconds=settings.deletion_sweep_s)
+    erase_person = ErasePerson(deletions, owners, seal, sweep_after, clock, log, chassis.metrics)
+    works = {
+        "accounts.deletions": Work(deletions.leases, erase_person, at_once=4),
+        "accounts.exports": Work(exports.leases, make_export, at_once=2),
+    }
+    reminders = Reminders(works, chassis.bus, clock=clock, log=log)
     chassis.database.on_commit(reminders.wake)
     await reminders.listen()
     return Built(
         uses=uses,
-        jobs=(reminders.run, lambda: exports.sweep_for_ever(log)),
+        jobs=(reminders.run, erase_person.measure, lambda: exports.sweep_for_ever(log)),
         close=hashing.close,
         people=AccountsOfPeople(accounts, vault.factors, known_devices, exports),
     )

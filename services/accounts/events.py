@@ -6,13 +6,14 @@ mails themselves.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
 
 from services.accounts.domain.accounts import Account
+from services.accounts.domain.deletions import Deletion, Person
 from services.chassis.bus.event import Event, Job
 from services.chassis.bus.service_bus import ServiceBus
 
@@ -79,6 +80,17 @@ def mail(template: str, account: Account, data: dict[str, Any] | None = None) ->
         "sub": account.id,
     }
     return Job.of(MAIL_QUEUE, order, sub=account.id)
+
+
+def receipt(person: Person, deletion: Deletion, services: Sequence[str]) -> Job:
+    """The mail that tells that nothing is held any more. It is about nobody: the mailer forgets the address once it is sent."""
+    order = {
+        "template": "account-deleted",
+        "to": person.email,
+        "locale": person.locale,
+        "data": {"reference": deletion.id, "services": ", ".join(services)},
+    }
+    return Job.of(MAIL_QUEUE, order)
 
 
 def export_ready(account: Account, export_id: str, days: int) -> Job:

@@ -36,6 +36,13 @@ class Settings(Struct, frozen=True):
     exports_a_day: Annotated[int, Meta(ge=1, description="Exports that one person can ask for in a day")] = 5
     export_kept_days: Annotated[int, Meta(ge=1, le=30, description="Days that an export can be downloaded")] = 7
 
+    deletion_sweep_s: Annotated[
+        float,
+        Meta(
+            ge=1, description="Seconds after which a deletion looks once more; longer than a request or a handler takes"
+        ),
+    ] = 360.0
+
     @property
     def owners(self) -> tuple[str, ...]:
         """The services that hold personal data."""

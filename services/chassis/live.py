@@ -28,6 +28,7 @@ HEARTBEAT_S = 15.0
 HEARTBEAT = b": still here\n\n"
 POLL_S = 5.0
 KEPT_FOR = timedelta(days=1)
+NUMBERS_KEPT_FOR = timedelta(days=30)  # a client that comes back later than that has missed everything anyway
 PAGE = 100
 WAKE = "live.wake"
 
@@ -40,7 +41,13 @@ COLLECTIONS = (
             IndexSpec((("sub", ASCENDING),), name="by_person"),
         ),
     ),
-    CollectionSpec("live_streams", indexes=(IndexSpec((("sub", ASCENDING),), name="by_person"),)),
+    CollectionSpec(
+        "live_streams",
+        indexes=(
+            IndexSpec((("at", ASCENDING),), name="expiry", expire_after_s=int(NUMBERS_KEPT_FOR.total_seconds())),
+            IndexSpec((("sub", ASCENDING),), name="by_person"),
+        ),
+    ),
 )
 
 
@@ -69,9 +76,10 @@ class EventLog:
 
     async def append(self, session: Session | None, stream: str, data: Any, *, sub: str) -> int:
         """Store one event in the running transaction, and return its number. Call `wake` once it is committed."""
+        now = datetime.now(UTC)
         counter = await self._streams.find_one_and_update(
             {"_id": stream},
-            {"$inc": {"number": 1}, "$set": {"sub": sub}},
+            {"$inc": {"number": 1}, "$set": {"sub": sub, "at": now}},
             upsert=True,
             return_document=ReturnDocument.AFTER,
             session=session,
@@ -82,7 +90,7 @@ class EventLog:
                 "stream": stream,
                 "number": number,
                 "sub": sub,
-                "at": datetime.now(UTC),
+                "at": now,
                 "data": msgspec.to_builtins(data),
             },
             session=session,

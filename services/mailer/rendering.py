@@ -28,6 +28,7 @@ PAGES = {
     "activate": "activate?token={token}",
     "password-reset": "reset-password?token={token}",
     "already-registered": "",
+    "account-deleted": "",
     "export-ready": "api/v1/accounts/me/exports/{export_id}/archive",
 }
 OWN_ACCOUNT = "#account"  # where all the others lead: they tell of what happened to it

@@ -59,6 +59,7 @@ class Street:
     mongo: Mongo
     accounts_as_seen_by_mailer: Peer
     accounts_as_seen_by_itself: Peer
+    services: Sequence[Service]
 
     @property
     def database(self) -> Database:
@@ -136,7 +137,7 @@ async def street(
         )
         jar = aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(trace_configs=[checking(contract)], cookie_jar=jar) as client:
-            yield Street(settings, client, mail, mongo, mailers, own)
+            yield Street(settings, client, mail, mongo, mailers, own, services)
         await http.close()
     logs.close()
     mongo.close()

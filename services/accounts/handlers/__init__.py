@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from services.accounts.handlers import accounts, exports, own_account, password_resets, second_factor, sessions
+from services.accounts.handlers import (
+    accounts,
+    deletions,
+    exports,
+    own_account,
+    password_resets,
+    second_factor,
+    sessions,
+)
 
 ROUTES = (
     *accounts.ROUTES,
     *own_account.ROUTES,
     *exports.ROUTES,
+    *deletions.ROUTES,
     *password_resets.ROUTES,
     *second_factor.ROUTES,
     *sessions.ROUTES,

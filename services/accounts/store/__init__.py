@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.accounts.store import accounts, attempts, export_files, exports, known_devices, second_factors
+from services.accounts.store import accounts, attempts, deletions, export_files, exports, known_devices, second_factors
 
 COLLECTIONS = (
     *accounts.COLLECTIONS,
@@ -11,4 +11,5 @@ COLLECTIONS = (
     *second_factors.COLLECTIONS,
     *exports.COLLECTIONS,
     *export_files.COLLECTIONS,
+    *deletions.COLLECTIONS,
 )

@@ -148,6 +148,11 @@ class Accounts:
         """Put a hash in the place of another one of the same password (its parameters have changed)."""
         await self._accounts.update_one({"_id": sub, "password": old}, {"$set": {"password": new}})
 
+    async def remove(self, session: Session, sub: str) -> bool:
+        """Remove a person's account and links in a transaction; False where there is no account."""
+        await self._links.delete_many({"sub": sub}, session=session)
+        return (await self._accounts.delete_one({"_id": sub}, session=session)).deleted_count == 1
+
     async def erase(self, sub: str) -> None:
         """Remove a person's account and links."""
         await self._links.delete_many({"sub": sub})

@@ -71,10 +71,12 @@ class Leases:
         with contextlib.suppress(DatabaseError):  # then the lease runs out
             await self._collection.update_one({"_id": key, "mark": mark}, change)
 
-    async def change(self, key: str, mark: str, values: Document, session: Session | None = None) -> bool:
-        """Write something down; False where it is not ours (any more)."""
-        ours = {"_id": key, "mark": mark}
-        return (await self._collection.update_one(ours, {"$set": values}, session=session)).matched_count == 1
+    async def change(
+        self, key: str, mark: str, values: Document, *, session: Session | None = None, let_go: bool = False
+    ) -> bool:
+        """Write something down, and `let_go` of it where `values` say when it is due next; False where it is not ours."""
+        ours, change = {"_id": key, "mark": mark}, {"$set": values, **({"$unset": {"mark": ""}} if let_go else {})}
+        return (await self._collection.update_one(ours, change, session=session)).matched_count == 1
 
     async def put_off(self, key: str, mark: str, until: datetime) -> None:
         """Leave it until then."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.accounts.usecases.activate import Activate
+from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion
 from services.accounts.usecases.exports import ReadExport, RequestExport
 from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
@@ -31,3 +32,5 @@ class UseCases:
     change_profile: ChangeProfile
     request_export: RequestExport
     read_export: ReadExport
+    request_deletion: RequestDeletion
+    read_deletion: ReadDeletion

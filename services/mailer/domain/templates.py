@@ -59,7 +59,16 @@ class ExportReady(Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[int, Meta(ge=1, le=30)]
 
 
-TemplateData = Activate | AlreadyRegistered | PasswordReset | Nothing | RecoveryCodeUsed | NewDevice | ExportReady
+class AccountDeleted(Struct, frozen=True, forbid_unknown_fields=True):
+    """The receipt of a deletion: its id, and who has confirmed it."""
+
+    reference: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    services: Annotated[str, Meta(pattern=r"^[a-z, ]{1,200}$")]
+
+
+TemplateData = (
+    Activate | AlreadyRegistered | PasswordReset | Nothing | RecoveryCodeUsed | NewDevice | ExportReady | AccountDeleted
+)
 
 TEMPLATES: dict[str, type[TemplateData]] = {
     "activate": Activate,
@@ -71,6 +80,7 @@ TEMPLATES: dict[str, type[TemplateData]] = {
     "recovery-code-used": RecoveryCodeUsed,
     "new-device": NewDevice,
     "export-ready": ExportReady,
+    "account-deleted": AccountDeleted,
 }
 
 

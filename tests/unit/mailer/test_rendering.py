@@ -21,6 +21,7 @@ DATA = {
     "recovery-codes-renewed": {},
     "recovery-code-used": {"left": 9},
     "new-device": {"device": "Firefox · Android", "at": "2026-05-01 14:03 (Europe/Berlin)"},
+    "account-deleted": {"reference": "d" * 20, "services": "accounts, mailer"},
     "export-ready": {"export_id": "e" * 20, "days": 7},
 }
 SITE = "https://run.test/app"
