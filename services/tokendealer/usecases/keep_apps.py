@@ -27,6 +27,7 @@ from services.tokendealer.usecases.authenticate_client import SECRET_PURPOSE
 
 SECRET_BYTES, ID_BYTES = 32, 8
 ATTEMPTS = 5
+OUR_NAME = "runnerly"
 
 
 class Asker(Struct, frozen=True):
@@ -182,6 +183,8 @@ def checked_name(name: str) -> str:
     # Control and format characters: among them those that turn the direction of the text around them.
     if not name or any(unicodedata.category(letter).startswith(("C", "Zl", "Zp")) for letter in name):
         raise Invalid.field("name", "A name has letters that everybody can see")
+    if "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold())) == OUR_NAME:
+        raise Invalid.field("name", "Only Runnerly is called Runnerly")
     return name
 
 

@@ -94,6 +94,8 @@ async def test_a_public_app_has_no_secret_and_gets_none(dealer: Dealer) -> None:
         ("name", {"name": " "}),
         ("name", {"name": "Runn\u202eylre"}),
         ("name", {"name": "x" * 101}),
+        ("name", {"name": "  RUNN-ERLY."}),
+        ("name", {"name": "\uff32unnerly"}),
         ("scopes", {"scopes": ["account"]}),
         ("scopes", {"scopes": ["hotelier"]}),
         ("scopes", {"scopes": ["admin"]}),
