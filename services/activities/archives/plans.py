@@ -61,6 +61,8 @@ class Plan:
         """The bytes of a file, and what a takeout tells of it. Raises `NotAnActivity`."""
         archive = self.archives[item.archive]
         taken = [takeout.activity_in(unpacked(archive, info)) for info in item.said]
+        if None in taken:
+            raise NotAnActivity("What the takeout says of it can't be read")
         content = b"" if item.by_hand else unpacked(archive, item.info)
         return content, tuple(one for one in taken if one is not None)
 

@@ -112,5 +112,6 @@ def labels_of(taken: TakenActivity, gear: Mapping[str, GearSaid]) -> Labels:
         visibility=taken.visibility,
         perceived_exertion=taken.perceived_exertion,
         created_at=taken.created_at,
+        file_name=taken.source.name,
         whole=True,
     )

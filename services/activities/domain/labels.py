@@ -38,6 +38,7 @@ class Labels(Struct, frozen=True, kw_only=True):
     visibility: Visibility | None = None
     perceived_exertion: int | None = None
     created_at: datetime | None = None
+    file_name: str | None = None
     left_out: bool = False
     whole: bool = False
 
@@ -47,6 +48,7 @@ NOTHING_SAID = Labels()
 
 def labelled(activity: Activity, labels: Labels, gear_id: str | None) -> Activity:
     """An activity with what was said about it, and the gear that this means here."""
+    file_name = plain(labels.file_name or "", LONGEST_TITLE, lines=False) or activity.source.name
     title = plain(labels.title or "", LONGEST_TITLE, lines=False)
     description = plain(labels.description or "", LONGEST_DESCRIPTION, lines=True)
     return msgspec.structs.replace(
@@ -54,6 +56,7 @@ def labelled(activity: Activity, labels: Labels, gear_id: str | None) -> Activit
         title=title or activity.title,
         description=description or (None if labels.whole else activity.description),
         sport=labels.sport or activity.sport,
+        source=msgspec.structs.replace(activity.source, name=file_name),
         gear_id=gear_id,
         visibility=labels.visibility or activity.visibility,
         perceived_exertion=labels.perceived_exertion or activity.perceived_exertion,
