@@ -22,6 +22,7 @@ from services.activities.usecases import UseCases
 from services.activities.usecases.add_by_hand import AddByHand
 from services.activities.usecases.bring_archive import BringArchive
 from services.activities.usecases.correct_activity import CorrectActivity
+from services.activities.usecases.export import GpxOf, ListAsCsv
 from services.activities.usecases.follow_import import FollowImports
 from services.activities.usecases.import_file import ImportFile
 from services.activities.usecases.keep_gear import KeepGear
@@ -97,6 +98,8 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
             fitness_of=FitnessOf(finder, chassis.clock),
             learn_profile=learn_profile,
             gear=KeepGear(gear, chassis.tombstones, new_id, chassis.clock),
+            gpx_of=GpxOf(store),
+            list_as_csv=ListAsCsv(finder),
             bring_archive=BringArchive(
                 archives,
                 imports,

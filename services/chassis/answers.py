@@ -55,10 +55,12 @@ class File(Struct, frozen=True):
 
 
 class Stream(Struct, frozen=True):
-    """Bytes that are sent as they come."""
+    """Bytes that are sent as they come; to download under a name, where there is one."""
 
     chunks: AsyncIterator[bytes]
     media_type: str
+    filename: str | None = None
+    headers: Mapping[str, str] = {}
 
 
 class Download(Struct, frozen=True):

@@ -128,6 +128,11 @@ class Endpoint(RequestHandler, Generic[Uses]):
         given = self.request.headers.get("Last-Event-ID", "")
         return int(given[:18]) if given.isascii() and given.isdigit() else 0
 
+    @property
+    def media_type(self) -> str:
+        """The media type that the answer is wanted in: one of those that the operation offers."""
+        return self._media
+
     def intake(self) -> Sink:
         """Where the file goes that a verb gets as `received`: made when its first bytes come, the caller is known then."""
         raise TypeError(f"{type(self).__name__} takes files, and has no place for them")
@@ -302,7 +307,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
         if (refusal := self._refusal or (self._body.refused if self._body else None)) is not None:
             raise refusal
         if plan.has_value:
-            self._media = negotiation.accepted(self.request.headers.get("Accept"))
+            self._media = negotiation.accepted(self.request.headers.get("Accept"), plan.offered)
         body = self._body.read() if isinstance(self._body, Body) else NO_BODY
         arguments = {**path, **decode(plan, self.request.query_arguments, self.request.headers, body)}
         if isinstance(self._body, StreamedBody):
@@ -375,12 +380,16 @@ class Endpoint(RequestHandler, Generic[Uses]):
         if replayed:
             self._headers["Idempotency-Replayed"] = "true"
             self.serving.metrics.incr("idempotency.replayed", service=self.serving.service)
-        if self.trusted_caller is not None:
-            self._headers.setdefault("Cache-Control", "private, no-cache")
-            self._headers.setdefault("Vary", "Accept, Authorization, Cookie")
+        self._keep_private()
         if answer.body:
             self._write_buffer.append(answer.body)
         self.finish()
+
+    def _keep_private(self) -> None:
+        """What was made for one caller is kept by nobody in between."""
+        if self.trusted_caller is not None:
+            self._headers.setdefault("Cache-Control", "private, no-cache")
+            self._headers.setdefault("Vary", "Accept, Authorization, Cookie")
 
     def _send_problem(self, problem: Problem) -> None:
         if self._headers_written:
@@ -408,7 +417,10 @@ class Endpoint(RequestHandler, Generic[Uses]):
 
     async def _send_stream(self, stream: Stream) -> None:
         self.deadline = math.inf
-        self.set_header("Content-Type", stream.media_type)
+        self._headers.update({**stream.headers, "Content-Type": stream.media_type})
+        if stream.filename is not None:
+            self.set_header("Content-Disposition", attachment(stream.filename))
+        self._keep_private()
         async for chunk in stream.chunks:
             await self._write_chunk(chunk)
         self.finish()

@@ -230,7 +230,8 @@ def _answer_content(plan: Operation, schemas: _Schemas) -> dict[str, Any]:
     if plan.returns in {File, Stream, Download}:
         return {"content": {"*/*": {"schema": BINARY}}}
     schema = {"schema": schemas.of(plan.returns)}
-    return {"content": {negotiation.JSON: schema, negotiation.MSGPACK: schema}}
+    also = {} if plan.also is None else {plan.also: {"schema": STRING}}
+    return {"content": {negotiation.JSON: schema, negotiation.MSGPACK: schema, **also}}
 
 
 def _problems(plan: Operation) -> Iterator[type[Problem]]:

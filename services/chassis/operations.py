@@ -18,6 +18,7 @@ import msgspec
 
 from services.chassis.answers import Answer, Download, EventStream, File, Stream, Upload
 from services.chassis.intake import Received
+from services.chassis.negotiation import JSON, MSGPACK
 from services.chassis.problems import Problem
 from services.chassis.scopes import SCOPES
 
@@ -27,6 +28,7 @@ UPLOAD_LIMIT = 64 * MIB
 MULTIPART_OVERHEAD = 64 * KIB
 TIMEOUT_S = 30.0
 ARCHIVE_LIMIT = 2 * GIB
+VALUE_MEDIA = (JSON, MSGPACK)
 INJECTED = frozenset({"query", "body", "form", "upload", "received", "once"})
 
 Verb = Callable[..., Awaitable[Any]]
@@ -57,6 +59,12 @@ class Operation:
     timeout_s: float
     decode_body: Callable[[bytes], Any] | None
     redirects: bool = False
+    also: str | None = None
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The media types that a value is offered in, and the one that a stream is offered in beside them."""
+        return VALUE_MEDIA if self.also is None else (*VALUE_MEDIA, self.also)
 
     @property
     def takes_body(self) -> bool:
@@ -89,12 +97,13 @@ def operation(
     body_limit: int | None = None,
     timeout_s: float = TIMEOUT_S,
     redirects: bool = False,
+    also: str | None = None,
 ) -> Callable[[Verb], Answering]:
     """Declare the verb below as an operation.
 
     `scope=None` lets everybody in. `key_required` refuses a call without `Idempotency-Key` (400). One that
-    `redirects` may also send a browser elsewhere (303). Raises TypeError, at
-    import, for an unknown scope or a signature that can't be injected.
+    `redirects` may also send a browser elsewhere (303). One that returns `X | Stream` says with `also` which media type
+    its stream has. Raises TypeError, at import, for an unknown scope or a signature that can't be injected.
     """
     if scope is not None and scope not in SCOPES:
         raise TypeError(f"operation {operation_id}: there is no scope {scope!r}")
@@ -103,7 +112,7 @@ def operation(
 
     def declare(verb: Verb) -> Answering:
         verb.declared = _Declaration(  # type: ignore[attr-defined]
-            operation_id, scope, status, problems, key_required, body_limit, timeout_s, redirects
+            operation_id, scope, status, problems, key_required, body_limit, timeout_s, redirects, also
         )
         return verb
 
@@ -120,6 +129,7 @@ class _Declaration:
     body_limit: int | None
     timeout_s: float
     redirects: bool
+    also: str | None
 
 
 def compile_operation(verb: Verb) -> Operation:
@@ -129,7 +139,7 @@ def compile_operation(verb: Verb) -> Operation:
         raise TypeError(f"{verb.__qualname__} has no @operation")
     hints = typing.get_type_hints(verb)
     names = [name for name in inspect.signature(verb).parameters if name != "self"]
-    returns = unwrap_answer(hints.get("return", type(None)))
+    returns = unwrap_answer(_without_stream(hints.get("return", type(None))))
     body, upload, received = hints.get("body"), "upload" in names, "received" in names
     if upload and hints["upload"] is not Upload:
         raise TypeError(f"{verb.__qualname__}: `upload` must be an Upload")
@@ -158,11 +168,18 @@ def compile_operation(verb: Verb) -> Operation:
         timeout_s=declared.timeout_s,
         decode_body=msgspec.json.Decoder(body).decode if body is not None else None,
         redirects=declared.redirects,
+        also=declared.also,
     )
 
 
 def _limit_of(*, upload: bool, received: bool) -> int:
     return ARCHIVE_LIMIT if received else UPLOAD_LIMIT if upload else JSON_LIMIT
+
+
+def _without_stream(returns: Any) -> Any:
+    """Of `X | Stream` the X: a stream is another way to say it."""
+    choices = [choice for choice in typing.get_args(returns) if choice is not Stream]
+    return choices[0] if len(choices) == 1 and Stream in typing.get_args(returns) else returns
 
 
 def unwrap_answer(returns: Any) -> Any:

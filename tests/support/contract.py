@@ -14,6 +14,7 @@ DECODE = {
     "application/json": msgspec.json.decode,
     "application/problem+json": msgspec.json.decode,
     "application/msgpack": msgspec.msgpack.decode,
+    "text/csv": bytes.decode,
     "text/html": bytes.decode,
 }
 

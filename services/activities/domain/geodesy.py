@@ -31,6 +31,11 @@ def lengths_m(lat: Floats, lon: Floats) -> Floats:
     return _steps_m(np.stack((lat[:-1], lat[1:])), np.stack((lon[:-1], lon[1:])))
 
 
+def distances_m(lat: Floats, lon: Floats, to_lat: float, to_lon: float) -> Floats:
+    """How far each of these places is from one, which must be near for this to be exact."""
+    return _steps_m(np.stack((lat, np.full_like(lat, to_lat))), np.stack((lon, np.full_like(lon, to_lon))))
+
+
 def _steps_m(lat: Floats, lon: Floats) -> Floats:
     """The length of each step from a place in the first row to the one below it in the second."""
     middle = np.radians((lat[0] + lat[1]) / 2)

@@ -13,6 +13,7 @@ from services.activities.domain.local_time import kept
 from services.activities.domain.sports import Sport
 
 LONGEST_TITLE, LONGEST_DESCRIPTION = 200, 5000
+_NEVER_PLAIN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufffe\uffff")
 
 
 class GearSaid(Struct, frozen=True, kw_only=True):
@@ -65,8 +66,14 @@ def labelled(activity: Activity, labels: Labels, gear_id: str | None) -> Activit
 
 
 def plain(text: str, longest: int, *, lines: bool) -> str:
-    """A text without control characters, blank ends or more than is kept; in one line unless lines are meant."""
+    """A text without control characters, blank ends or more than is kept; in one line unless lines are meant.
+
+    What joins emoji stays; what turns the direction of the rest of a line does not.
+    """
     if not lines:
         text = " ".join(text.split())
-    kept_characters = (c for c in text if unicodedata.category(c)[0] != "C" or (lines and c in "\n\t"))
-    return "".join(kept_characters).strip()[:longest].rstrip()
+    return "".join(c for c in text if _is_plain(c) or (lines and c in "\n\t")).strip()[:longest].rstrip()
+
+
+def _is_plain(character: str) -> bool:
+    return unicodedata.category(character) not in {"Cc", "Cs"} and character not in _NEVER_PLAIN

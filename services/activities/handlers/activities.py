@@ -14,7 +14,7 @@ from services.activities.domain.problems import DuplicateActivity, NotAnActivity
 from services.activities.domain.sports import Sport
 from services.activities.handlers.views import ActivityView
 from services.activities.usecases import UseCases
-from services.chassis.answers import Answer, Items, Page, Upload
+from services.chassis.answers import Answer, Items, Page, Stream, Upload
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.idempotency import Once
 from services.chassis.operations import operation
@@ -22,6 +22,7 @@ from services.chassis.paging import PageQuery
 from services.chassis.problems import Stale
 
 READ, WRITE = "activities:read", "activities:write"
+CSV = "text/csv"
 PATH = "/api/v1/activities"
 
 
@@ -38,10 +39,13 @@ class ListQuery(PageQuery, frozen=True, forbid_unknown_fields=True):
 class Activities(Endpoint[UseCases]):
     """All activities of a runner."""
 
-    @operation("listActivities", scope=READ)
-    async def get(self, query: ListQuery) -> Page[ActivityView]:
-        """List activities."""
+    @operation("listActivities", scope=READ, also=CSV)
+    async def get(self, query: ListQuery) -> Page[ActivityView] | Stream:
+        """List activities; as `text/csv` all of them at once, whatever the limit."""
         wanted = Wanted(query.first, query.last, query.sport, query.q)
+        if self.media_type == CSV:
+            rows = self.uses.list_as_csv(self.caller.sub, wanted, query.sort)
+            return Stream(rows, f"{CSV}; charset=utf-8", "activities.csv")
         after = self.position(query, Position)
         found, following = await self.uses.list_activities(self.caller.sub, wanted, query.sort, after, query.limit)
         return self.page(query, [ActivityView.of(activity) for activity in found], following)

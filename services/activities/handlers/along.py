@@ -13,7 +13,7 @@ from services.activities.domain.zones import Zone
 from services.activities.handlers.activities import PATH, READ
 from services.activities.handlers.views import StreamsView
 from services.activities.usecases import UseCases
-from services.chassis.answers import Answer, File, Items
+from services.chassis.answers import Answer, File, Items, Stream
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.operations import operation
 from services.chassis.problems import Invalid
@@ -107,6 +107,16 @@ class Original(Endpoint[UseCases]):
         return File(content, "application/gzip" if packed else MEDIA_TYPES[kind], name)
 
 
+class GpxExport(Endpoint[UseCases]):
+    """An activity as GPX."""
+
+    @operation("exportGpx", scope=READ)
+    async def get(self, activity_id: str) -> Stream:
+        """Download an activity as GPX 1.1, with heart rate, cadence, speed and power in Garmin's extensions."""
+        activity, pieces = await self.uses.gpx_of(self.caller.sub, activity_id)
+        return Stream(pieces, MEDIA_TYPES["gpx"], f"{activity.local_date} {activity.title}.gpx")
+
+
 def named_series(given: str | None) -> tuple[str, ...]:
     """The series in a list with commas; all of them where none is given. Raises `Invalid` for an unknown one."""
     if given is None:
@@ -125,4 +135,5 @@ ROUTES = (
     Route(f"{ONE}/best-efforts", BestEfforts),
     Route(f"{ONE}/zones", Zones),
     Route(f"{ONE}/original", Original),
+    Route(f"{ONE}/export.gpx", GpxExport),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.activities.usecases.add_by_hand import AddByHand
 from services.activities.usecases.bring_archive import BringArchive
 from services.activities.usecases.correct_activity import CorrectActivity
+from services.activities.usecases.export import GpxOf, ListAsCsv
 from services.activities.usecases.follow_import import FollowImports
 from services.activities.usecases.import_file import ImportFile
 from services.activities.usecases.keep_gear import KeepGear
@@ -38,5 +39,7 @@ class UseCases:
     fitness_of: FitnessOf
     learn_profile: LearnProfile
     gear: KeepGear
+    gpx_of: GpxOf
+    list_as_csv: ListAsCsv
     bring_archive: BringArchive
     imports: FollowImports

@@ -254,6 +254,7 @@ def test_a_file_in_chunks_reads_like_any_other_and_fetches_in_turn() -> None:
         ("one\r\ntwo\x1b[31m ", True, "one\ntwo[31m"),
         ("x" * 300, False, "x" * 20),
         ("\u202egpj.exe", False, "gpj.exe"),
+        ("\U0001f3c3\u200d\u2640\ufe0f tempo", False, "\U0001f3c3\u200d\u2640\ufe0f tempo"),
     ],
 )
 def test_a_text_from_elsewhere_is_plain(text: str, lines: bool, expected: str) -> None:
