@@ -108,6 +108,7 @@ async def test_a_browser_is_signed_in_by_cookies_that_no_script_reads(town: Stre
     assert me.status == 200
     renewed = await town.ask("POST", "sessions/refresh", Cookie=cookie_header(signed_in), **SAME_ORIGIN)
     assert (renewed.status, set(renewed.body)) == (200, {"expires_in", "scope"})
+    assert signed_in.headers["Cache-Control"] == renewed.headers["Cache-Control"] == "no-store"
     assert renewed.cookies["runnerly_refresh"] != signed_in.cookies["runnerly_refresh"]
 
 

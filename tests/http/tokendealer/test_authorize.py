@@ -45,6 +45,7 @@ async def test_a_person_is_asked_and_the_app_gets_tokens_for_just_that(dealer: D
     assert "app.example" in asked.text
     answered = await kim.answer(asked)
     assert (answered.status, answered.to.partition("&code=")[0]) == (303, BACK)
+    assert (answered.headers["Cache-Control"], answered.headers["Referrer-Policy"]) == ("no-store", "no-referrer")
     assert {**answered.told, "code": ""} == {"a": "1", "code": "", "state": "st&te", "iss": dealer.settings.url}
     status, tokens = await one.trade(answered.told["code"])
     assert (status, tokens["scope"], tokens["token_type"]) == (200, "activities:read", "Bearer")

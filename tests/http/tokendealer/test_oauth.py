@@ -99,6 +99,7 @@ async def test_the_published_keys_come_with_certificates_over_them(dealer: Deale
     assert isinstance(public, rsa.RSAPublicKey)
     assert public.key_size >= 3072
     assert public.public_numbers().n == int.from_bytes(base64.urlsafe_b64decode(key["n"] + "=="))
+    assert key["x5t#S256"] == segment(hashlib.sha256(base64.b64decode(key["x5c"][0])).digest())
     algorithm = certificate.signature_hash_algorithm
     assert algorithm is not None
     public.verify(certificate.signature, certificate.tbs_certificate_bytes, PKCS1v15(), algorithm)
