@@ -16,6 +16,7 @@ from services.activities.store.archives import Archives
 from services.activities.store.finding import Finder
 from services.activities.store.gear import GearStore
 from services.activities.store.imports import ImportStore
+from services.activities.store.migrations import MIGRATIONS
 from services.activities.store.originals import Originals
 from services.activities.store.shape import COLLECTIONS
 from services.activities.usecases import UseCases
@@ -136,6 +137,7 @@ SERVICE = Service(
     routes=ROUTES,
     settings=ActivitiesSettings,
     collections=COLLECTIONS,
+    migrations=MIGRATIONS,
     build=build,
     people=RunnersActivities,
 )

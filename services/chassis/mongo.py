@@ -28,7 +28,7 @@ from motor.motor_asyncio import (
     AsyncIOMotorGridFSBucket,
 )
 from msgspec import Struct
-from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import (
     BulkWriteError,
     CollectionInvalid,
@@ -69,6 +69,7 @@ __all__ = [
     "NoFile",
     "ObjectId",
     "OperationFailure",
+    "ReplaceOne",
     "ReturnDocument",
     "Session",
     "UpdateOne",

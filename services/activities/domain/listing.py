@@ -22,7 +22,11 @@ class Wanted(Struct, frozen=True):
 
 
 class Position(Struct, frozen=True):
-    """A place in an ordered list: the value it is ordered by, and the id that decides between equal ones."""
+    """A place in an ordered list: the value it is ordered by, and the id that decides between equal ones.
+
+    `page_width` is how far the values of the page before went, in metres or seconds: how dense the list is there.
+    """
 
     value: datetime | float
     id: str
+    page_width: float | None = None

@@ -32,7 +32,7 @@ from services.activities.store.documents import (
 from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
 from services.activities.store.shape import ACTIVITIES, OWNERS, STREAMS
-from services.activities.store.standing import Standing
+from services.activities.store.standing import Anew, Standing
 from services.activities.store.turns import Turns
 from services.chassis.bus.outbox import Outbox
 from services.chassis.mongo import Database, Document, DuplicateKeyError, ObjectId, Session
@@ -205,15 +205,27 @@ class ActivityStore:
         place = document.pop("original")
         return activity_of(document), await self._originals.read(place)
 
-    async def rebuild_roll_ups(self, owner: str) -> None:
-        """Make all that follows from a runner's activities anew, by the functions that change it."""
+    async def settle(self, owner: str) -> int:
+        """Make all that follows from a runner's activities anew, by the functions that change it, where it is different.
 
-        async def body(session: Session) -> None:
-            await self._guard(session, owner)
-            await self._standing.make_anew(session, owner)
-
+        Returns how many documents were. It looks at everything before it begins to write; what another process changes
+        in the meantime makes it look again. Raises `Conflict` where that never ends.
+        """
         async with self._turns.of(owner):
-            await self._database.transact(body)
+            for _ in range(ATTEMPTS):
+                seen = await self._changes(owner)
+                anew = await self._standing.anew(owner)
+
+                async def body(session: Session, seen: int = seen, anew: Anew = anew) -> bool:
+                    await self._guard(session, owner)
+                    if await self._changes(owner, session) != seen + 1:
+                        return False
+                    await self._standing.make_anew(session, owner, anew)
+                    return True
+
+                if await self._database.transact(body):
+                    return anew.differences
+        raise Conflict("Other changes are being made all the time: try again")
 
     async def remove_all(self, owner: str) -> None:
         """Remove everything of a runner."""
@@ -253,6 +265,11 @@ class ActivityStore:
 
     async def _physiology(self, owner: str, session: Session | None = None) -> Physiology:
         return physiology_of(await self._owners.find_one({"_id": owner}, {"physiology": 1}, session=session))
+
+    async def _changes(self, owner: str, session: Session | None = None) -> int:
+        """How many changes there were to a runner's activities."""
+        document: Document | None = await self._owners.find_one({"_id": owner}, {"changes": 1}, session=session)
+        return int((document or {}).get("changes", 0))
 
     async def _replace(self, session: Session, held: Held) -> None:
         document = document_of(held)

@@ -49,11 +49,13 @@ class Breakdowns(Struct, frozen=True):
 
 
 class Extent(Struct, frozen=True):
-    """How much a runner has, and between which starts it lies; activities that are gone may have made it too wide."""
+    """How much a runner has, and between which values it lies; activities that are gone may have made it too wide."""
 
     activities: int
     oldest: datetime
     newest: datetime
+    farthest_m: float = 5_000_000.0
+    longest_s: float = 31 * 86_400.0
 
 
 def extent_of(document: Document | None) -> Extent | None:

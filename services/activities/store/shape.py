@@ -10,6 +10,7 @@ ACTIVITIES = "activities"
 STREAMS = "streams"
 ROLL_UPS = "roll_ups"
 RECORDS = "records"
+CATALOGUE = "catalogue"
 OWNERS = "owners"
 UNCLAIMED = "unclaimed_originals"
 GEAR = "gear"
@@ -114,6 +115,14 @@ COLLECTIONS = (
             IndexSpec((("owner", ASCENDING), ("distance_m", DESCENDING), ("_id", DESCENDING)), name="by_distance"),
             IndexSpec((("owner", ASCENDING), ("elapsed_s", DESCENDING), ("_id", DESCENDING)), name="by_time"),
             IndexSpec(
+                (("owner", ASCENDING), ("sport", ASCENDING), ("distance_m", DESCENDING), ("_id", DESCENDING)),
+                name="by_sport_and_distance",
+            ),
+            IndexSpec(
+                (("owner", ASCENDING), ("sport", ASCENDING), ("elapsed_s", DESCENDING), ("_id", DESCENDING)),
+                name="by_sport_and_time",
+            ),
+            IndexSpec(
                 (("owner", ASCENDING), ("source.sha256", ASCENDING), ("session", ASCENDING)),
                 name="once",
                 unique=True,
@@ -138,6 +147,8 @@ COLLECTIONS = (
         indexes=(IndexSpec((("owner", ASCENDING), ("period", ASCENDING), ("start", ASCENDING)), name="by_period"),),
         schema=_ROLL_UP,
     ),
+    # one document a runner and month: what lists choose by, where no index helps
+    CollectionSpec(CATALOGUE, indexes=(IndexSpec((("owner", ASCENDING),), name="by_owner"),)),
     # one document a runner: the best efforts over all runs
     CollectionSpec(RECORDS),
     # one document a runner, written by every change of the runner's activities: two changes at once conflict here

@@ -6,14 +6,19 @@ And made anew from all activities, by the functions that change it: what is kept
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
+from typing import TypeAlias
 
 import msgspec
+from msgspec import Struct, field
 
 from services.activities.domain.activity import Activity
 from services.activities.domain.gear import Wear
 from services.activities.domain.records import SPORT, Ladders, Runs, changed
 from services.activities.domain.roll_ups import Counted, change
+from services.activities.domain.sports import Sport
+from services.activities.store import catalogue
+from services.activities.store.catalogue import Catalogue, Entry, catalogue_documents, entry
 from services.activities.store.documents import (
     Held,
     ladders_document,
@@ -22,10 +27,44 @@ from services.activities.store.documents import (
     roll_up_updates,
 )
 from services.activities.store.gear import GearStore
-from services.activities.store.shape import ACTIVITIES, OWNERS, RECORDS, ROLL_UPS
-from services.chassis.mongo import Database, Document, Session
+from services.activities.store.shape import ACTIVITIES, CATALOGUE, OWNERS, RECORDS, ROLL_UPS
+from services.chassis.mongo import Database, DeleteOne, Document, ReplaceOne, Session
 
-_COUNTED = dict.fromkeys((*Counted.__struct_fields__, "started_at", "gear_id", "efforts"), 1)
+Write: TypeAlias = ReplaceOne[Document] | DeleteOne
+
+_COUNTED = dict.fromkeys((*Counted.__struct_fields__, *catalogue.FIELDS, "gear_id", "efforts"), 1)
+
+
+class _Listed(Struct, frozen=True):
+    """As much of an activity as lists choose by."""
+
+    id: str = field(name="_id")
+    started_at: datetime
+    local_date: date
+    sport: Sport
+    title: str
+    distance_m: float
+    elapsed_s: float
+
+
+class Difference(Struct, frozen=True):
+    """What to write into a collection."""
+
+    collection: str
+    writes: list[Write]
+
+
+class Anew(Struct, frozen=True):
+    """What makes all that follows from a runner's activities what it ought to be."""
+
+    differing: list[Difference]
+    wear: list[Wear]
+    extent: Document
+
+    @property
+    def differences(self) -> int:
+        """How many documents are not what they ought to be."""
+        return sum(len(one.writes) for one in self.differing)
 
 
 class Standing:
@@ -36,7 +75,9 @@ class Standing:
         self._roll_ups = database.collection(ROLL_UPS)
         self._records = database.collection(RECORDS)
         self._owners = database.collection(OWNERS)
+        self._collections = {name: database.collection(name) for name in (ROLL_UPS, RECORDS, CATALOGUE)}
         self._gear = gear
+        self._catalogue = Catalogue(database)
 
     async def follow(
         self, session: Session, owner: str, removed: Sequence[Held] = (), added: Sequence[Held] = ()
@@ -48,25 +89,50 @@ class Standing:
             await self._roll_ups.bulk_write(roll_up_updates(owner, changes), ordered=False, session=session)
         await self._gear.wear(session, owner, gone, come)
         await self._follow_records(session, owner, removed, added)
+        await self._catalogue.follow(session, owner, map(_entry_of, gone), map(_entry_of, come))
         await self._owners.update_one({"_id": owner}, _extended(gone, come), session=session)
 
-    async def make_anew(self, session: Session, owner: str) -> None:
-        """Make it all from the activities that there are."""
-        found = await self._activities.find({"owner": owner}, _COUNTED, session=session).to_list(None)
+    async def anew(self, owner: str) -> Anew:
+        """All of it as it follows from the activities that there are now; nothing is written."""
+        found = await self._activities.find({"owner": owner}, _COUNTED).to_list(None)
         totals = change(added=[msgspec.convert(document, Counted) for document in found])
-        await self._roll_ups.delete_many({"owner": owner}, session=session)
-        if totals:
-            await self._roll_ups.insert_many(roll_up_documents(owner, totals), session=session)
-        await self._gear.count_anew(session, owner, [msgspec.convert(document, Wear) for document in found])
-        await self._keep(session, owner, changed({}, (), map(_runs_in, found)))
-        starts = [document["started_at"] for document in found]
-        extent = {"activities": len(found), "oldest": min(starts, default=None), "newest": max(starts, default=None)}
-        await self._owners.update_one({"_id": owner}, {"$set": extent}, session=session)
+        listed = [msgspec.convert(document, _Listed) for document in found]
+        kept = {
+            ROLL_UPS: roll_up_documents(owner, totals),
+            RECORDS: _records_documents(owner, changed({}, (), map(_runs_in, found))),
+            CATALOGUE: catalogue_documents(owner, [entry(one.id, one) for one in listed]),
+        }
+        differing = [
+            Difference(name, await self._difference(owner, name, documents)) for name, documents in kept.items()
+        ]
+        return Anew(differing, [msgspec.convert(document, Wear) for document in found], _extent(listed))
+
+    async def make_anew(self, session: Session, owner: str, anew: Anew) -> None:
+        """Write what is different. The runner's activities must be those that it was made of."""
+        for one in anew.differing:
+            if one.writes:
+                await self._collections[one.collection].bulk_write(one.writes, ordered=False, session=session)
+        await self._gear.count_anew(session, owner, anew.wear)
+        await self._owners.update_one({"_id": owner}, {"$set": anew.extent}, session=session)
+
+    async def _difference(self, owner: str, name: str, documents: Sequence[Document]) -> list[Write]:
+        """What makes of the documents that there are these."""
+        collection = self._collections[name]
+        where = {"_id": owner} if name == RECORDS else {"owner": owner}
+        there = {document["_id"]: document async for document in collection.find(where)}
+        writes: list[Write] = [
+            ReplaceOne({"_id": document["_id"]}, document, upsert=True)
+            for document in documents
+            if there.get(document["_id"]) != document
+        ]
+        gone = there.keys() - {document["_id"] for document in documents}
+        return writes + [DeleteOne({"_id": one}) for one in gone if there[one].get("activities") != 0]
 
     async def remove_all(self, owner: str) -> None:
         """Remove everything of a runner."""
         await self._roll_ups.delete_many({"owner": owner})
         await self._records.delete_one({"_id": owner})
+        await self._catalogue.remove_all(owner)
         await self._gear.remove_all(owner)
 
     async def _follow_records(
@@ -85,8 +151,10 @@ class Standing:
             await self._keep(session, owner, after)
 
     async def _keep(self, session: Session, owner: str, ladders: Ladders) -> None:
-        document = {"_id": owner, **ladders_document(ladders)}
-        await self._records.replace_one({"_id": owner}, document, upsert=True, session=session)
+        for document in _records_documents(owner, ladders):
+            await self._records.replace_one({"_id": owner}, document, upsert=True, session=session)
+            return
+        await self._records.delete_one({"_id": owner}, session=session)
 
 
 def counted(activity: Activity) -> Counted:
@@ -98,9 +166,31 @@ def _extended(removed: Sequence[Activity], added: Sequence[Activity]) -> Documen
     """The update of a runner's document that says how much there is, and between which starts."""
     update: Document = {"$inc": {"activities": len(added) - len(removed)}}
     if added:
-        starts = [activity.started_at for activity in added]
-        update |= {"$min": {"oldest": min(starts)}, "$max": {"newest": max(starts)}}
+        extent = _extent(added)
+        update |= {
+            "$min": {"oldest": extent["oldest"]},
+            "$max": {name: extent[name] for name in ("newest", "farthest_m", "longest_s")},
+        }
     return update
+
+
+def _extent(activities: Sequence[Activity | _Listed]) -> Document:
+    starts = [activity.started_at for activity in activities]
+    return {
+        "activities": len(activities),
+        "oldest": min(starts, default=None),
+        "newest": max(starts, default=None),
+        "farthest_m": max((activity.distance_m for activity in activities), default=0.0),
+        "longest_s": max((activity.elapsed_s for activity in activities), default=0.0),
+    }
+
+
+def _entry_of(activity: Activity) -> Entry:
+    return entry(activity.id, activity)
+
+
+def _records_documents(owner: str, ladders: Ladders) -> list[Document]:
+    return [{"_id": owner, **ladders_document(ladders)}] if ladders else []
 
 
 def _runs_of(held: Held) -> Runs:

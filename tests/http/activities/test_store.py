@@ -13,14 +13,16 @@ import pytest
 import zstandard
 
 from services.activities.domain.activity import Activity, Source
+from services.activities.domain.listing import Wanted
 from services.activities.domain.problems import DuplicateActivity
 from services.activities.domain.sports import SPORTS
 from services.activities.parsers.parsed import ParsedActivity
 from services.activities.store.activities import ActivityStore, NewActivity
 from services.activities.store.finding import Finder
 from services.activities.store.gear import GearStore
+from services.activities.store.migrations import MIGRATIONS
 from services.activities.store.originals import Originals
-from services.activities.store.shape import COLLECTIONS, ROLL_UPS
+from services.activities.store.shape import CATALOGUE, COLLECTIONS, ROLL_UPS
 from services.chassis.bus import outbox
 from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import unkeyed
@@ -133,7 +135,7 @@ async def test_statistics_are_what_rebuilding_makes_of_the_activities(houses: li
             case "remove" if kept:
                 await house.store.remove("ann", kept.pop(choice.randrange(len(kept))).id, None)
     written = await roll_ups(database)
-    await houses[0].store.rebuild_roll_ups("ann")
+    assert await houses[0].store.settle("ann") == 0
     assert await roll_ups(database) == written
     assert len(written) > 10
 
@@ -234,3 +236,24 @@ async def test_a_duplicate_names_what_there_is(house: House) -> None:
 
 def compressed() -> bytes:
     return zstandard.ZstdCompressor().compress(b"the file")
+
+
+async def test_what_an_older_version_did_not_keep_is_made_when_it_migrates(house: House, database: Database) -> None:
+    await house.add(new(title="Around the lake"))
+    for name in (ROLL_UPS, CATALOGUE):
+        await database.collection(name).delete_many({})
+    await database.apply((), MIGRATIONS)
+    found, _ = await house.finder.page("ann", Wanted(words="LAKE"), "-started_at", None, 20)
+    assert [one.title for one in found] == ["Around the lake"]
+    assert len(await house.finder.totals("ann", "year", None, None, None)) == 1
+
+
+async def test_settling_mends_what_is_wrong(house: House, database: Database) -> None:
+    await house.add(new())
+    await database.collection(ROLL_UPS).update_many({}, {"$inc": {"distance_mm": 7}})
+    await database.collection(CATALOGUE).insert_one({"_id": "ann|1999-01", "owner": "ann", "entries": b"\x90"})
+    assert await house.store.settle("ann") == 5
+    assert await house.store.settle("ann") == 0
+    assert [total.distance_mm for total in (await house.finder.totals("ann", "year", None, None, None)).values()] == [
+        5_000_000
+    ]
