@@ -25,6 +25,14 @@ def scenes(page: Page) -> dict[str, Callable[[], object]]:
             page.get_by_role("table", name="Your runs").get_by_role("link").first.click(),
             expect(page.get_by_role("table", name="Splits")).to_be_visible(),
         ],
+        "account": lambda: [
+            page.get_by_role("link", name="Account").click(),
+            expect(page.get_by_role("heading", name="Your account")).to_be_focused(),
+        ],
+        "second factor": lambda: [
+            page.get_by_role("button", name="Turn it on").click(),
+            expect(page.get_by_label("The six digits")).to_be_focused(),
+        ],
     }
 
 

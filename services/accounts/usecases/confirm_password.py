@@ -9,12 +9,19 @@ from services.accounts.hashing import Hashing
 from services.accounts.store.accounts import Accounts
 from services.accounts.usecases.back_off import BackOff
 from services.chassis.addresses import parse_address
-from services.chassis.problems import Invalid, NotFound
+from services.chassis.problems import FieldError, Invalid, NotFound
+
+
+class WrongPassword(Invalid):
+    """What was typed as one's own password is not that."""
+
+    kind = "wrong-password"
+    title = "This is not your password"
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmPassword:
-    """Raises `Invalid` for a wrong password, which counts as a failed sign-in, `TooManyAttempts`, and `NotFound`."""
+    """Raises `WrongPassword`, which counts as a failed sign-in, `TooManyAttempts`, and `NotFound`."""
 
     accounts: Accounts
     hashing: Hashing
@@ -29,6 +36,6 @@ class ConfirmPassword:
         await self.back_off.check(guess)
         if not await self.hashing.matches(account.password, password):
             await self.back_off.fail(guess)
-            raise Invalid.field(field, "This is not your password")
+            raise WrongPassword(errors=(FieldError(field, WrongPassword.title),))
         await self.back_off.check(guess)
         return account

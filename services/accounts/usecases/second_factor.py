@@ -33,10 +33,17 @@ from services.accounts.usecases.confirm_password import ConfirmPassword
 from services.chassis.bus.event import Message
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
-from services.chassis.problems import Invalid, NotFound
+from services.chassis.problems import FieldError, Invalid, NotFound
 from services.chassis.secrets import Secrets
 
 RECOVERY_PURPOSE = "accounts.recovery-code"
+
+
+class PasswordNeeded(Invalid):
+    """The sign-in is too old to show that it is the owner who asks."""
+
+    kind = "password-needed"
+    title = "You signed in a while ago: send your password again"
 
 
 class Setup(Struct, frozen=True):
@@ -136,7 +143,7 @@ class KeepSecondFactor:
         return factor if factor is not None and factor.active else None
 
     async def set_up(self, sub: str, password: str | None, *, session: str | None, client_ip: str) -> Setup:
-        """Begin; it is on once it is confirmed. Raises `SecondFactorActive`, and `Invalid` where the password is needed."""
+        """Begin; it is on once it is confirmed. Raises `SecondFactorActive`, `PasswordNeeded`."""
         if password is not None:
             account = await self.confirm_password(sub, password, client_ip=client_ip)
         else:
@@ -190,11 +197,11 @@ class KeepSecondFactor:
         return account
 
     async def _check_fresh(self, sub: str, session: str | None) -> None:
-        """Raise `Invalid` unless this sign-in began in the last minutes, so that the password was typed just now."""
+        """Raise `PasswordNeeded` unless this sign-in began in the last minutes, so that the password was typed just now."""
         since = self.clock() - FRESH_FOR
         families = await self.tokendealer.families(sub)
         if not any(family.id == session and family.created_at > since for family in families):
-            raise Invalid.field("password", "You signed in a while ago: send your password again")
+            raise PasswordNeeded(errors=(FieldError("password", PasswordNeeded.title),))
 
 
 def removal(account: Account, *, keep: str | None) -> list[Message]:

@@ -88,15 +88,19 @@ export async function call(method, path, options = {}) {
 /** One call as a stranger. */
 export const ask = async (method, path, json) => result(await send(method, path, { json }));
 
-/** Sign in. Raises `Problem`; its kind is `not-activated` also where somebody may book, but see no runs yet. */
-export async function signIn(email, password) {
-  const session = await ask("POST", "sessions", { email, password, mode: "cookie" });
+/** Sign in, with a code where the account takes one. Raises `Problem`; its kind is `not-activated` also where somebody
+ * may book, but see no runs yet. */
+export async function signIn(email, password, otp) {
+  const session = await ask("POST", "sessions", { email, password, ...(otp ? { otp } : {}), mode: "cookie" });
   if (!session.scope.split(" ").includes("activities:read")) {
     await ask("DELETE", "sessions/current");
     throw new Problem(401, { type: "/problems/not-activated" });
   }
   remember(session);
 }
+
+/** Know that nobody is signed in here any more: the account is gone. */
+export const leave = forget;
 
 export async function signOut() {
   try {

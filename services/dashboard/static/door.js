@@ -6,16 +6,30 @@ import { language, text } from "./texts.js";
 /** Make the forms work; `entered` is called when somebody has signed in. */
 export function hangDoor(entered) {
   find("sign-in").addEventListener("submit", guarded(async ({ target }) => {
-    const { email, password } = Object.fromEntries(new FormData(target));
-    await signIn(email, password);
+    const { email, password, otp } = Object.fromEntries(new FormData(target));
+    try {
+      await signIn(email, password, otp);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.kind !== "second-factor-required") throw error;
+      askForCode(true);
+      notice(text("codeAsked"));
+      return;
+    }
     target.reset();
+    askForCode(false);
     notice("");
     await entered();
   }, (error, { target }) => {
-    const { email, password } = target.elements;
-    if (error instanceof Problem && error.kind === "not-activated") trouble(error, mailAgain(email.value));
-    else if (error instanceof Problem && error.status === 401) password.select();
+    const { email, password, otp } = target.elements;
+    if (!(error instanceof Problem) || error.status !== 401) return;
+    if (error.kind === "not-activated") trouble(error, mailAgain(email.value));
+    else if (otp.disabled) password.select();
+    else {
+      find("trouble").replaceChildren(text("wrongCode"));
+      otp.select();
+    }
   }));
+  find("sign-in").elements.email.addEventListener("input", () => askForCode(false)); // another account may take none
 
   find("register").addEventListener("submit", guarded(async ({ target }) => {
     const { name, email, password } = Object.fromEntries(new FormData(target));
@@ -25,6 +39,14 @@ export function hangDoor(entered) {
     target.reset();
     notice(text("mailed", { email }));
   }));
+}
+
+/** Show the field for a code, or hide it; what is hidden is not sent. */
+function askForCode(asked) {
+  const { otp } = find("sign-in").elements;
+  find("otp").hidden = otp.disabled = !asked;
+  otp.value = "";
+  if (asked) otp.focus();
 }
 
 function mailAgain(email) {

@@ -3,6 +3,7 @@ import { locale } from "./texts.js";
 
 const MILE_M = 1609.344;
 const FOOT_M = 0.3048;
+export const KG_PER_POUND = 0.45359237;
 const UNKNOWN = "–";
 
 export const number = (value, digits = 0) =>
@@ -23,6 +24,7 @@ export function unitsOf(account) {
   const unitM = imperial ? MILE_M : 1000;
   return {
     unit,
+    unitM,
     distance: (m) => (m === null ? UNKNOWN : `${number(m / unitM, 2)} ${unit}`),
     height: (m) => (m === null ? UNKNOWN : imperial ? `${number(m / FOOT_M)} ft` : `${number(m)} m`),
     pace: (mps) => (mps ? `${clock(unitM / mps)} /${unit}` : UNKNOWN),
@@ -30,6 +32,18 @@ export function unitsOf(account) {
 }
 
 const written = (at, options) => new Intl.DateTimeFormat(locale, options).format(new Date(at));
+
+/** A speed as a pace that can be typed, minutes and seconds a kilometre or mile, and back; unknown is empty. */
+export const paceOf = (mps, { unitM }) => (mps === null ? "" : clock(unitM / mps));
+export function mpsOfPace(typed, { unitM }) {
+  if (typed === "") return null;
+  const [minutes, seconds] = typed.split(":").map(Number);
+  return unitM / (minutes * 60 + seconds);
+}
+
+/** A day, and a moment, on the reader's own clock. */
+export const day = (at) => written(at, { dateStyle: "medium" });
+export const moment = (at) => written(at, { dateStyle: "medium", timeStyle: "short" });
 
 /** When a run began, on the clocks where it was run. */
 export function began(run) {

@@ -1,4 +1,5 @@
-// The front page: the door for who is not signed in, all runs for who is, and one run at #run/<id>.
+// The front page: the door for who is not signed in, all runs for who is, one run at #run/<id>, the account at #account.
+import { clearAccount, hangAccount, readAccount, showAccount } from "./account.js";
 import { call, onSignedElsewhere, Problem, SessionOver, signedIn, signOut } from "./api.js";
 import { activate, focusDoor, hangDoor } from "./door.js";
 import { FORMS, hangLinks, openReset } from "./links.js";
@@ -9,6 +10,7 @@ import { element, find, guarded, notice, onSessionOver, trouble } from "./say.js
 import { language, text } from "./texts.js";
 
 const RUN = /^#run\/(.+)$/;
+const ACCOUNT = "#account";
 const NEXT = /^#next=(.+)$/;
 const SENT_FROM = ["/oauth/authorize", "/oauth/grants"];
 
@@ -26,22 +28,44 @@ async function go() {
   if (left === null || left === "door") show("loading");
   account ??= await call("GET", "accounts/me");
   if (goBack()) return;
-  const units = unitsOf(account);
   const here = location.hash;
-  const id = RUN.exec(here)?.[1];
-  const read = id === undefined ? await showRuns(units) : await readRun(decodeURIComponent(id), units);
+  const place = placeAt(here, unitsOf(account));
+  const read = await place.read();
   if (turn !== turns) return;
   shown = here;
-  if (id === undefined) {
-    show("home");
-    if (left === "door") find("content").focus();
-    else if (RUN.test(left)) find("runs").querySelector(`a[href="${left}"]`)?.focus();
-  } else {
-    showRun(read, units);
-    show("run", read.run.title);
-    scrollTo(0, 0);
-    find("run-title").focus();
-  }
+  place.show(read, left);
+}
+
+/** The place that an address names: how it is read, and how it is shown to somebody who comes from another. */
+function placeAt(here, units) {
+  const id = RUN.exec(here)?.[1];
+  if (id !== undefined) return { read: () => readRun(decodeURIComponent(id), units), show: (read) => openRun(read, units) };
+  if (here === ACCOUNT) return { read: readAccount, show: openAccount };
+  return { read: () => showRuns(units), show: (_, left) => openRuns(left) };
+}
+
+function openRun(read, units) {
+  showRun(read, units);
+  open("run", read.run.title);
+}
+
+function openAccount(read) {
+  account = read.account;
+  showAccount(read);
+  open("account", text("yourAccount"));
+}
+
+function openRuns(left) {
+  show("home");
+  if (left === "door" || left === ACCOUNT) find("content").focus();
+  else if (RUN.test(left)) find("runs").querySelector(`a[href="${left}"]`)?.focus();
+}
+
+/** Show a place from its top, and read from its heading on. */
+function open(id, title) {
+  show(id, title);
+  scrollTo(0, 0);
+  find(`${id}-title`).focus();
 }
 
 /** Send somebody back to the page that sent them here to sign in: one of this site's own, and no other. */
@@ -60,6 +84,7 @@ function closeUp() {
   account = null;
   shown = "door";
   for (const table of document.querySelectorAll("tbody, #facts, #uploaded, #progress")) table.replaceChildren();
+  clearAccount();
   show("door");
 }
 
@@ -78,7 +103,7 @@ function backToDoor(message) {
 }
 
 function show(id, title = null) {
-  for (const place of ["loading", "door", "forgot", "reset", "home", "run"]) find(place).hidden = place !== id;
+  for (const place of ["loading", "door", "forgot", "reset", "home", "run", "account"]) find(place).hidden = place !== id;
   document.title = title === null ? "Runnerly" : `${title} · Runnerly`;
   find("who").hidden = account === null;
   find("name").textContent = account?.name ?? "";
@@ -114,6 +139,7 @@ async function showRemoved() {
 }
 
 for (const spoken of document.querySelectorAll("[data-text]")) spoken.textContent = text(spoken.dataset.text);
+for (const seen of document.querySelectorAll("[data-alt]")) seen.alt = text(seen.dataset.alt);
 document.documentElement.lang = language;
 
 find("skip").addEventListener("click", (event) => {
@@ -125,6 +151,10 @@ find("sign-out").addEventListener("click", guarded(async () => {
   history.replaceState(null, "", "/");
   backToDoor(text("signedOut"));
 }));
+hangAccount((changed) => {
+  account = changed;
+  find("name").textContent = account.name;
+});
 hangDoor(visit);
 hangLinks(visit, () => backToDoor(text("passwordSet")));
 onRemoved(showRemoved);

@@ -1,9 +1,13 @@
 // What the page says, in every language it speaks; the English texts stand in index.html too. {names} are filled in.
+import { account } from "./texts-account.js";
+
 export const all = {
   en: {
     skip: "Skip to the content", signOut: "Sign out", loading: "Loading…", again: "Try again", api: "The API, for programs",
     welcome: "Your runs, in one place",
     promise: "Bring in the files of your watch, see what you ran and how it adds up. They stay yours.",
+    otp: "Code of your authenticator app, or a recovery code", codeAsked: "This account takes a code, too.",
+    wrongCode: "The e-mail address, the password or the code is wrong.",
     signIn: "Sign in", email: "E-mail", password: "Password", register: "Create an account", yourName: "Name",
     newPassword: "Password, at least 8 characters",
     mailed: "Look into your mail: a link we sent to {email} activates your account.",
@@ -41,6 +45,8 @@ export const all = {
     skip: "Zum Inhalt", signOut: "Abmelden", loading: "Wird geladen …", again: "Noch einmal versuchen", api: "Die API, für Programme",
     welcome: "Deine Läufe an einem Ort",
     promise: "Lade die Dateien deiner Uhr hoch und sieh, was du gelaufen bist und wie es sich summiert. Sie bleiben deine.",
+    otp: "Code deiner Authenticator-App oder ein Wiederherstellungscode", codeAsked: "Zu diesem Konto gehört noch ein Code.",
+    wrongCode: "Die E-Mail-Adresse, das Passwort oder der Code ist falsch.",
     signIn: "Anmelden", email: "E-Mail", password: "Passwort", register: "Konto anlegen", yourName: "Name",
     newPassword: "Passwort, mindestens 8 Zeichen",
     mailed: "Sieh in dein Postfach: Ein Link an {email} aktiviert dein Konto.",
@@ -79,6 +85,8 @@ export const all = {
     skip: "Aller au contenu", signOut: "Se déconnecter", loading: "Chargement…", again: "Réessayer", api: "L’API, pour les programmes",
     welcome: "Vos courses au même endroit",
     promise: "Importez les fichiers de votre montre, voyez ce que vous avez couru et ce que cela fait en tout. Ils restent à vous.",
+    otp: "Code de votre application d’authentification, ou code de secours", codeAsked: "Ce compte demande aussi un code.",
+    wrongCode: "L’adresse e-mail, le mot de passe ou le code est incorrect.",
     signIn: "Se connecter", email: "E-mail", password: "Mot de passe", register: "Créer un compte", yourName: "Nom",
     newPassword: "Mot de passe, au moins 8 caractères",
     mailed: "Consultez votre messagerie : un lien envoyé à {email} active votre compte.",
@@ -114,6 +122,8 @@ export const all = {
     "problem.not-an-activity": "Aucune course n’a pu être lue dans ce fichier : {detail}",
   },
 };
+
+for (const [language, texts] of Object.entries(account)) Object.assign(all[language], texts);
 
 const languageOf = (tag) => tag.toLowerCase().split("-")[0];
 /** The first of the reader's own tags that we have a language for: numbers and dates are written as there. */

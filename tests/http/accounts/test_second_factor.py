@@ -235,7 +235,7 @@ async def test_new_recovery_codes_take_the_place_of_the_old_ones(town: Street) -
     token = await town.active_runner()
     assert await renewed(town, token, PASSWORD) == (409, "second-factor-not-set-up")
     app = await turned_on(town, token)
-    assert await renewed(town, token, "wrong password") == (422, "invalid")
+    assert await renewed(town, token, "wrong password") == (422, "wrong-password")
 
     answer = await town.ask("POST", f"{FACTOR}/recovery-codes", {"password": PASSWORD}, token=token)
 
@@ -339,8 +339,8 @@ async def test_a_session_that_was_left_open_takes_the_password_to_turn_it_on(tow
     refused = await set_up(town, token)
     wrong = await set_up(town, token, password="wrong password")
 
-    assert (refused.status, refused.body["errors"][0]["field"]) == (422, "password")
-    assert (wrong.status, wrong.body["errors"][0]["field"]) == (422, "password")
+    assert (refused.status, refused.kind, refused.body["errors"][0]["field"]) == (422, "password-needed", "password")
+    assert (wrong.status, wrong.kind, wrong.body["errors"][0]["field"]) == (422, "wrong-password", "password")
     assert (await set_up(town, token, password=PASSWORD)).status == 200
 
 

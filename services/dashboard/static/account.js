@@ -1,0 +1,35 @@
+// One's own account, at #account: the profile, the second factor, where one is signed in.
+import { call } from "./api.js";
+import { hangDevices, readDevices, showDevices } from "./devices.js";
+import { clearFactor, hangFactor, readFactor, showFactor } from "./factor.js";
+import { hangProfile, showProfile } from "./profile.js";
+import { find } from "./say.js";
+
+/** Read the account as it is now, and what belongs to it. */
+export async function readAccount() {
+  const [account, factor, sessions] = await Promise.all([call("GET", "accounts/me"), readFactor(), readDevices()]);
+  return { account, factor, sessions };
+}
+
+/** Show what was read. */
+export function showAccount({ account, factor, sessions }) {
+  clearAccount();
+  showProfile(account);
+  showFactor(factor);
+  showDevices(sessions);
+  for (const name of find("account").querySelectorAll("input[autocomplete=username]")) name.value = account.email;
+}
+
+/** Leave nothing of anybody on the page. */
+export function clearAccount() {
+  for (const form of find("account").querySelectorAll("form")) form.reset();
+  for (const box of find("account").querySelectorAll(".filled")) box.replaceChildren();
+  clearFactor();
+}
+
+/** Make the forms work; `changed` is called with an account that was changed. */
+export function hangAccount(changed) {
+  hangProfile(changed);
+  hangFactor();
+  hangDevices();
+}
