@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from html import unescape
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from authlib.common.security import generate_token
 from authlib.integrations.requests_client import OAuth2Session
 
 from tests.support.api import PASSWORD, Answer, Api, Person
 
+ROOT = Path(__file__).parents[2]
 BACK = "https://app.example/back"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
@@ -44,31 +47,48 @@ def browser(person: Person) -> Browser:
     return Browser(api, dict(cookie.partition(";")[0].split("=", 1) for cookie in set_cookies))
 
 
-def test_an_app_is_let_in_works_and_is_shown_out(person: Person, other: Person, browser: Browser) -> None:
+def yes_to(browser: Browser, url: str) -> str:
+    """The address that a person comes back at who says yes."""
+    page = browser.open(url)
+    assert (page.status, "A map" in page.body.decode()) == (200, True)
+    policy = page.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "form-action" not in policy, "the door adds none either: the app may send the browser on"
+    found = re.search(r'name="question" value="([^"]+)"', page.body.decode())
+    assert found
+    answered = browser.open(url, {"question": unescape(found[1]), "answer": "allow"})
+    assert answered.status == 303, answered.body[:300]
+    return answered.headers["Location"]
+
+
+def the_app_of_the_book(browser: Browser, client: dict[str, Any], runnerly: str) -> OAuth2Session:
+    """The app whose code docs/apps.md shows, when it has done all of that."""
+    code = re.search(r"```python\n(.+?)```", (ROOT / "docs" / "apps.md").read_text(), re.DOTALL)
+    assert code
+    names: dict[str, Any] = {
+        "CLIENT_ID": client["id"],
+        "CLIENT_SECRET": client["secret"],
+        "REDIRECT_URI": BACK,
+        "RUNNERLY": runnerly,
+        "sent_back": lambda url: yes_to(browser, url),
+    }
+    exec(code[1], names)  # noqa: S102 - our own page
+    assert names["runs"] == []
+    session: OAuth2Session = names["app"]
+    return session
+
+
+def test_an_app_is_let_in_works_and_is_shown_out(
+    person: Person, other: Person, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     app = {"name": "A map", "redirect_uris": [BACK], "scopes": ["activities:read"]}
     client = other.api.post("clients", app).json
     metadata = person.api.get("/.well-known/oauth-authorization-server").json
     here = f"http://127.0.0.1:{person.api.port}"
     assert metadata["issuer"] == here
-    with OAuth2Session(
-        client["id"], client["secret"], scope="activities:read", redirect_uri=BACK, code_challenge_method="S256"
-    ) as session:
-        session.trust_env = False
-        verifier = generate_token(48)
-        url, state = session.create_authorization_url(metadata["authorization_endpoint"], code_verifier=verifier)
-        page = browser.open(url)
-        assert (page.status, "A map" in page.body.decode()) == (200, True)
-        policy = page.headers["Content-Security-Policy"]
-        assert "frame-ancestors 'none'" in policy
-        assert "form-action" not in policy, "the door adds none either: the app may send the browser on"
-        found = re.search(r'name="question" value="([^"]+)"', page.body.decode())
-        assert found
-        answered = browser.open(metadata["authorization_endpoint"], {"question": unescape(found[1]), "answer": "allow"})
-        assert answered.status == 303, answered.body[:300]
-        back = answered.headers["Location"]
-        token = session.fetch_token(
-            metadata["token_endpoint"], authorization_response=back, state=state, code_verifier=verifier
-        )
+    with contextlib.closing(the_app_of_the_book(browser, client, here)) as session:
+        token = session.token
         assert token["scope"] == "activities:read"
 
         assert Api(person.api.port, token["access_token"]).get("activities").json["items"] == []
