@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,6 +136,39 @@ def test_what_one_tells_is_kept_and_counts_at_once(runner: Runner) -> None:
     page.get_by_role("link", name="Back to all runs").click()
     upload(page, three_files()[0])
     assert "mi" in runs(page)[0]
+
+
+def test_everything_can_be_taken_out_and_the_account_deleted(runner: Runner) -> None:
+    visitor = runner()
+    visitor.watch.expected = {401, 422}
+    page = signed_in(visitor)
+    upload(page, three_files()[0])
+    page.get_by_role("link", name="Account").click()
+    takeout = page.get_by_role("region", name="Take everything out")
+    takeout.get_by_role("button", name="Make the archive").click()
+    page.get_by_role("link", name="Back to all runs").click()
+    page.get_by_role("link", name="Account").click()
+    expect(takeout.get_by_role("status")).to_contain_text("Your archive is there", timeout=60_000)
+    with page.expect_download() as downloading:
+        takeout.get_by_role("link", name="Download the archive").click()
+    with zipfile.ZipFile(downloading.value.path()) as archive:
+        names = archive.namelist()
+    assert "manifest.json" in names
+    assert any(name.startswith("originals/") for name in names)
+
+    leaving = page.get_by_role("form", name="Delete the account")
+    expect(leaving).to_contain_text("for good")
+    page.on("dialog", lambda dialog: dialog.accept())
+    leaving.get_by_label("Password").fill("not the pass phrase")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("This is not your password.")
+    leaving.get_by_label("Password").fill(visitor.password)
+    page.keyboard.press("Enter")
+    says(page, "Your account is gone.")
+    expect(page.get_by_text("Rosa Läufer")).to_be_hidden()
+    assert visitor.context.cookies() == []
+    sign_in(visitor, page)
+    expect(page.get_by_role("alert")).to_have_text("The e-mail address or the password is wrong.")
 
 
 def test_other_devices_are_seen_and_signed_out(runner: Runner, it: Running) -> None:

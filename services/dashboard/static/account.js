@@ -2,8 +2,10 @@
 import { call } from "./api.js";
 import { hangDevices, readDevices, showDevices } from "./devices.js";
 import { clearFactor, hangFactor, readFactor, showFactor } from "./factor.js";
+import { hangLeaving } from "./leaving.js";
 import { hangProfile, showProfile } from "./profile.js";
 import { find } from "./say.js";
+import { clearTakeout, hangTakeout, showTakeout } from "./takeout.js";
 
 /** Read the account as it is now, and what belongs to it. */
 export async function readAccount() {
@@ -17,19 +19,27 @@ export function showAccount({ account, factor, sessions }) {
   showProfile(account);
   showFactor(factor);
   showDevices(sessions);
+  showTakeout();
   for (const name of find("account").querySelectorAll("input[autocomplete=username]")) name.value = account.email;
 }
 
-/** Leave nothing of anybody on the page. */
-export function clearAccount() {
+/** Leave nothing of anybody who was here. */
+export function forgetAccount() {
+  clearAccount();
+  clearTakeout();
+}
+
+function clearAccount() {
   for (const form of find("account").querySelectorAll("form")) form.reset();
   for (const box of find("account").querySelectorAll(".filled")) box.replaceChildren();
   clearFactor();
 }
 
-/** Make the forms work; `changed` is called with an account that was changed. */
-export function hangAccount(changed) {
+/** Make the forms work; `changed` is called with an account that was changed, `gone` when it is no more. */
+export function hangAccount(changed, gone) {
   hangProfile(changed);
   hangFactor();
   hangDevices();
+  hangTakeout();
+  hangLeaving(gone);
 }

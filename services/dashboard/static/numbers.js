@@ -17,6 +17,9 @@ export function clock(s) {
   return (parts[0] ? parts : parts.slice(1)).map((part, i) => (i ? String(part).padStart(2, "0") : part)).join(":");
 }
 
+/** A size in megabytes, or in kilobytes where it is small. */
+export const bytes = (n) => (n < 1e5 ? `${number(n / 1e3, 1)} kB` : `${number(n / 1e6, 1)} MB`);
+
 /** Metric units, or imperial ones. */
 export function unitsOf(account) {
   const imperial = account.units === "imperial";

@@ -1,5 +1,5 @@
 // The front page: the door for who is not signed in, all runs for who is, one run at #run/<id>, the account at #account.
-import { clearAccount, hangAccount, readAccount, showAccount } from "./account.js";
+import { forgetAccount, hangAccount, readAccount, showAccount } from "./account.js";
 import { call, onSignedElsewhere, Problem, SessionOver, signedIn, signOut } from "./api.js";
 import { activate, focusDoor, hangDoor } from "./door.js";
 import { FORMS, hangLinks, openReset } from "./links.js";
@@ -51,8 +51,8 @@ function openRun(read, units) {
 
 function openAccount(read) {
   account = read.account;
-  showAccount(read);
   open("account", text("yourAccount"));
+  showAccount(read);
 }
 
 function openRuns(left) {
@@ -84,7 +84,7 @@ function closeUp() {
   account = null;
   shown = "door";
   for (const table of document.querySelectorAll("tbody, #facts, #uploaded, #progress")) table.replaceChildren();
-  clearAccount();
+  forgetAccount();
   show("door");
 }
 
@@ -154,6 +154,9 @@ find("sign-out").addEventListener("click", guarded(async () => {
 hangAccount((changed) => {
   account = changed;
   find("name").textContent = account.name;
+}, () => {
+  history.replaceState(null, "", "/");
+  backToDoor(text("gone"));
 });
 hangDoor(visit);
 hangLinks(visit, () => backToDoor(text("passwordSet")));

@@ -1,5 +1,6 @@
 // One run: what it was, its profile and splits, its file.
-import { call, fresh } from "./api.js";
+import { call } from "./api.js";
+import { downloads } from "./download.js";
 import { beats, began, clock, number } from "./numbers.js";
 import { element, find, guarded, row } from "./say.js";
 import { text } from "./texts.js";
@@ -72,11 +73,7 @@ function shape(name, d) {
   return made;
 }
 
-// The browser itself fetches the file, by cookie: so the cookie must be good.
-find("original").addEventListener("click", guarded(async () => {
-  await fresh();
-  element("a", "", { href: find("original").href, download: "" }).click();
-}));
+downloads(find("original"));
 
 /** `removed` is called when the run that is shown has been deleted. */
 export function onRemoved(removed) {
