@@ -8,17 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from services.chassis.http_client import PeerRefused
 from services.tokendealer.handlers.families import SignInTokens
 from tests.support.database import DatabaseServer
 from tests.support.tokendealer import Dealer, tokendealer
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def dealer(database_server: DatabaseServer, tmp_path: Path) -> AsyncIterator[Dealer]:
-    async with tokendealer(database_server, tmp_path) as dealer:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(database_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dealer]:
+    """One for all tests of this module but the last."""
+    async with tokendealer(database_server, tmp_path_factory.mktemp("home")) as dealer:
         yield dealer
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def dealer(shared: Dealer) -> Dealer:
+    """The shared one, with nobody signed in."""
+    for sub in ("runner-1", "runner-2"):
+        await shared.families.end_all_of_person(sub)
+    return shared
 
 
 async def ended(dealer: Dealer, refresh_token: str) -> bool:
@@ -166,16 +178,16 @@ async def test_a_persons_token_opens_nothing_here(dealer: Dealer) -> None:
 
 
 async def test_a_person_who_goes_leaves_nothing_and_can_not_come_back(dealer: Dealer) -> None:
-    begun = await dealer.sign_in()
-    async with dealer.accounts.stream("/internal/v1/people/runner-1") as takeout:
+    begun = await dealer.sign_in("gone")
+    async with dealer.accounts.stream("/internal/v1/people/gone") as takeout:
         taken = b"".join([chunk async for chunk in takeout.chunks()])
     assert begun.family.encode() in taken
     assert begun.refresh_token.split(".")[2].encode() not in taken
-    await dealer.accounts.delete("/internal/v1/people/runner-1")
-    assert await dealer.families_of("runner-1") == []
+    await dealer.accounts.delete("/internal/v1/people/gone")
+    assert await dealer.families_of("gone") == []
     assert await ended(dealer, begun.refresh_token)
     with pytest.raises(PeerRefused) as caught:
-        await dealer.sign_in()
+        await dealer.sign_in("gone")
     assert caught.value.status == 410
 
 
