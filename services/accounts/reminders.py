@@ -63,7 +63,7 @@ class Reminders:
 
     async def _look(self) -> None:
         for queue, work in self._works.items():
-            for document in await work.leases.due(self._clock()):
+            async for document in work.leases.due(self._clock()):
                 job = Job.of(queue, {"id": document["_id"]}, key=document["_id"], sub=document.get("sub"))
                 await self._bus.enqueue(job)
 

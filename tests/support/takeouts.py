@@ -15,6 +15,7 @@ class Takeout:
     """An archive, read whole. It checks at once that every file is as the manifest and the schemas in it say."""
 
     def __init__(self, archive: bytes) -> None:
+        self.archive = archive
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             assert opened.testzip() is None
             self.files = {name: opened.read(name) for name in opened.namelist()}

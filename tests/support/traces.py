@@ -6,28 +6,45 @@ import base64
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bson
+import pymongo
 import zstandard
 
-from services.chassis.mongo import Mongo
+if TYPE_CHECKING:
+    from services.chassis.mongo import Mongo
 
 
 async def traces(mongo: Mongo, needles: Sequence[str | bytes], databases: Sequence[str]) -> list[str]:
-    """Where any of these stands in any document of these databases, bytes (compressed ones too) included."""
+    """Where any of these stands in any document of these databases."""
     found = []
     for name in databases:
         database = mongo.database(name)
         for collection in await database.collection_names():
             async for document in database.collection(collection).find({}):
-                found += [f"{name}.{collection}: {needle!r}" for needle in in_bytes(bson.encode(document), needles)]
-                found += [
-                    f"{name}.{collection}: {needle!r}, packed"
-                    for value in binaries(document)
-                    for needle in in_bytes(unpacked(value), needles)
-                ]
+                found += in_document(f"{name}.{collection}", document, needles)
     return found
+
+
+def everywhere(uri: str, needles: Sequence[str | bytes]) -> list[str]:
+    """Where any of these stands in any document of a whole database server, but for its own journal (`local`, the oplog)."""
+    found = []
+    with pymongo.MongoClient[dict[str, Any]](uri) as client:
+        for name in set(client.list_database_names()) - {"local"}:
+            for collection in client[name].list_collection_names():
+                for document in client[name][collection].find({}):
+                    found += in_document(f"{name}.{collection}", document, needles)
+    return found
+
+
+def in_document(where: str, document: dict[str, Any], needles: Sequence[str | bytes]) -> list[str]:
+    """Where any of these stands in a document, bytes (compressed ones too) included."""
+    plain = [f"{where}: {needle!r}" for needle in in_bytes(bson.encode(document), needles)]
+    packed = [
+        f"{where}: {needle!r}, packed" for value in binaries(document) for needle in in_bytes(unpacked(value), needles)
+    ]
+    return plain + packed
 
 
 def in_files(folder: Path, needles: Sequence[str | bytes], *, but: Sequence[str]) -> list[str]:

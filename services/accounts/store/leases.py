@@ -17,9 +17,10 @@ from typing import Any
 from services.chassis.mongo import Collection, DatabaseError, Document, IndexSpec, Session
 
 DUE = IndexSpec((("due_at", 1),), name="due", partial={"due_at": {"$exists": True}})
+WHILE_QUEUEING = timedelta(seconds=10)
 IN_QUEUE = timedelta(minutes=10)
-IN_HAND = timedelta(seconds=45)
-RENEW_EVERY_S = 10.0
+IN_HAND = timedelta(seconds=20)
+RENEW_EVERY_S = 5.0
 AT_ONCE = 50
 
 
@@ -29,15 +30,20 @@ class Leases:
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
 
-    async def due(self, now: datetime) -> list[Document]:
-        """Those whose time has come: each to be queued, by whoever is told so here, and nobody else for a while."""
-        found = await self._collection.find({"due_at": {"$lte": now}}).sort("due_at", 1).limit(AT_ONCE).to_list(AT_ONCE)
-        return [document for document in found if await self._queued(document, now)]
+    async def due(self, now: datetime) -> AsyncIterator[Document]:
+        """Those whose time has come: each to be queued, by whoever is told so here and nobody else for the moment.
 
-    async def _queued(self, document: Document, now: datetime) -> bool:
-        seen = {"_id": document["_id"], "due_at": document["due_at"]}
-        later: dict[str, Any] = {"$set": {"due_at": now + IN_QUEUE}, "$unset": {"mark": ""}}
-        return (await self._collection.update_one(seen, later)).modified_count == 1
+        Once one is gone on from it must be in the queue: it is not due again for a while, unless somebody works on it and dies.
+        """
+        found = await self._collection.find({"due_at": {"$lte": now}}).sort("due_at", 1).limit(AT_ONCE).to_list(AT_ONCE)
+        for document in found:
+            if await self._move(document["_id"], document["due_at"], now + WHILE_QUEUEING):
+                yield document
+                await self._move(document["_id"], now + WHILE_QUEUEING, now + IN_QUEUE)
+
+    async def _move(self, key: str, seen: datetime, due_at: datetime) -> bool:
+        change: dict[str, Any] = {"$set": {"due_at": due_at}, "$unset": {"mark": ""}}
+        return (await self._collection.update_one({"_id": key, "due_at": seen}, change)).modified_count == 1
 
     @asynccontextmanager
     async def taken(self, key: str) -> AsyncIterator[str | None]:
