@@ -20,10 +20,13 @@ from services.accounts.store.attempts import Attempts
 from services.accounts.store.deletions import Deletions
 from services.accounts.store.export_files import ExportFiles
 from services.accounts.store.exports import Exports
+from services.accounts.store.finder import Finder
 from services.accounts.store.known_devices import KnownDevices
 from services.accounts.store.second_factors import SecondFactors
+from services.accounts.store.trail import Trail
 from services.accounts.usecases import UseCases
 from services.accounts.usecases.activate import Activate
+from services.accounts.usecases.administer import Administer
 from services.accounts.usecases.back_off import BackOff
 from services.accounts.usecases.confirm_password import ConfirmPassword
 from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion, Seal
@@ -34,13 +37,16 @@ from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.mailing_links import MailingLinks
 from services.accounts.usecases.make_export import MakeExport
 from services.accounts.usecases.meet_device import MeetDevice
+from services.accounts.usecases.number_accounts import NumberAccounts
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
+from services.accounts.usecases.record_act import RecordAct
 from services.accounts.usecases.register import Register
 from services.accounts.usecases.reset_password import MailPasswordReset, ResetPassword
 from services.accounts.usecases.second_factor import FactorVault, KeepSecondFactor, ProveSecondFactor
 from services.accounts.usecases.sessions import Sessions
 from services.accounts.usecases.settle_sessions import SettleSessions
 from services.accounts.usecases.sign_in import SignIn
+from services.chassis.audit import Auditor
 from services.chassis.identity import Peer
 from services.chassis.service import Built, Chassis, Service
 
@@ -65,6 +71,9 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     known_devices = KnownDevices(chassis.database, chassis.bus.outbox)
     hash_device = partial(chassis.secrets.keyed_hash, "accounts.device")
     meet_device = MeetDevice(known_devices, devices, hash_device, clock)
+    auditor = Auditor("accounts", chassis.secrets, clock)
+    trail = Trail(chassis.database, auditor, timedelta(days=settings.audit_days), clock)
+    finder, settle_sessions = Finder(chassis.database), SettleSessions(accounts, tokendealer, clock)
     uses = UseCases(
         register=Register(accounts, hashing, mailing, clock, chassis.metrics, log),
         activate=Activate(accounts, clock),
@@ -72,16 +81,18 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
         mail_password_reset=MailPasswordReset(accounts, mailing, clock),
         reset_password=ResetPassword(accounts, hashing, tokendealer, back_off, clock),
         sign_in=SignIn(accounts, hashing, back_off, prove, meet_device, tokendealer, clock, log),
-        sessions=Sessions(tokendealer, devices, clock),
+        sessions=Sessions(tokendealer, accounts, devices, clock),
         second_factor=KeepSecondFactor(vault, accounts, confirm_password, tokendealer, clock, log),
         read_account=ReadAccount(accounts),
         change_profile=ChangeProfile(accounts, clock),
+        administer=Administer(accounts, finder, trail, auditor, settle_sessions, clock, log),
         request_export=RequestExport(exports, attempts, hash_name, settings.exports_a_day, clock, log),
         read_export=ReadExport(exports, clock),
         request_deletion=RequestDeletion(deletions, confirm_password, owners, seal, clock, log),
         read_deletion=ReadDeletion(deletions, owners),
     )
-    await events.listen(chassis.bus, SettleSessions(accounts, tokendealer, clock), EndOtherSessions(tokendealer))
+    await events.listen(chassis.bus, settle_sessions, EndOtherSessions(tokendealer))
+    await events.listen_to_acts(chassis.bus, RecordAct(trail, log))
     make_export = MakeExport(
         exports, accounts, owners, timedelta(days=settings.export_kept_days), clock, log, chassis.metrics
     )
@@ -96,7 +107,7 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     await reminders.listen()
     return Built(
         uses=uses,
-        jobs=(reminders.run, erase_person.measure, lambda: exports.sweep_for_ever(log)),
+        jobs=(reminders.run, erase_person.measure, lambda: exports.sweep_for_ever(log), NumberAccounts(finder).forever),
         close=hashing.close,
         people=AccountsOfPeople(accounts, vault.factors, known_devices, exports),
     )
@@ -105,7 +116,7 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
 SERVICE = Service(
     name="accounts",
     summary="People, and how they sign in",
-    prefixes=("/api/v1/accounts", "/api/v1/sessions"),
+    prefixes=("/api/v1/accounts", "/api/v1/sessions", "/api/v1/admin/accounts", "/api/v1/admin/audit"),
     routes=ROUTES,
     settings=Settings,
     collections=store.COLLECTIONS,

@@ -14,10 +14,12 @@ import msgspec
 
 from services.accounts.domain.accounts import Account
 from services.accounts.domain.deletions import Deletion, Person
+from services.chassis.audit import RECORDED, Act, act_in
 from services.chassis.bus.event import Event, Job
 from services.chassis.bus.service_bus import ServiceBus
 
 MAIL_QUEUE = "mailer.send"
+RecordAct = Callable[[Act], Awaitable[None]]
 SettleSessions = Callable[[str, datetime, bool], Awaitable[None]]
 
 
@@ -31,6 +33,7 @@ class EndOtherSessions(Protocol):
 REGISTERED, ACTIVATED, ROLES_CHANGED = "account.registered", "account.activated", "account.roles_changed"
 PASSWORD_CHANGED, PROFILE_CHANGED = "account.password_changed", "profile.changed"
 SECOND_FACTOR_CHANGED = "second_factor.changed"
+DISABLED, ENABLED = "account.disabled", "account.enabled"
 
 
 def registered(account: Account) -> Event:
@@ -48,6 +51,12 @@ def roles_changed(account: Account) -> Event:
     """A person may do more, or less."""
     data = {"roles": [str(role) for role in account.roles]}
     return Event.of(ROLES_CHANGED, key=account.id, version=account.version, data=data, sub=account.id)
+
+
+def disabled_or_enabled(account: Account) -> Event:
+    """An administrator has shut a person out, or let them in again."""
+    topic = DISABLED if account.disabled else ENABLED
+    return Event.of(topic, key=account.id, version=account.version, data={}, sub=account.id)
 
 
 def password_changed(account: Account) -> Event:
@@ -107,5 +116,15 @@ async def listen(bus: ServiceBus, settle_sessions: SettleSessions, end_other_ses
     async def end_others(event: Event) -> None:
         await end_other_sessions(event.key, began_before=event.occurred_at, keep=event.data["keep"])
 
-    await bus.subscribe([ACTIVATED, ROLES_CHANGED, PASSWORD_CHANGED], settle, name="sessions")
+    topics = [ACTIVATED, ROLES_CHANGED, DISABLED, ENABLED, PASSWORD_CHANGED]
+    await bus.subscribe(topics, settle, name="sessions")
     await bus.subscribe([SECOND_FACTOR_CHANGED], end_others, name="other-sessions")
+
+
+async def listen_to_acts(bus: ServiceBus, record_act: RecordAct) -> None:
+    """Hear of privileged acts, wherever they are done. One at a time: each changes the head of the trail."""
+
+    async def record(event: Event) -> None:
+        await record_act(act_in(event))
+
+    await bus.subscribe([RECORDED], record, name="audit", concurrency=1)

@@ -23,6 +23,8 @@ class TakenAccount(AccountView, frozen=True, kw_only=True):
 
     created_at: datetime
     activated_at: datetime | None
+    disabled_at: datetime | None
+    last_seen_at: datetime | None
 
 
 class AccountsOfPeople:
@@ -41,7 +43,13 @@ class AccountsOfPeople:
         account = await self._accounts.find(sub)
         if account is not None:
             shown = msgspec.structs.asdict(AccountView.of(account))
-            taken = TakenAccount(**shown, created_at=account.created_at, activated_at=account.activated_at)
+            taken = TakenAccount(
+                **shown,
+                created_at=account.created_at,
+                activated_at=account.activated_at,
+                disabled_at=account.disabled_at,
+                last_seen_at=await self._accounts.last_seen(sub),
+            )
             yield Belonging("account.json", msgspec.json.encode(taken))
         factor = await self._factors.find(sub)
         if factor is not None and factor.active:

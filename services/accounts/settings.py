@@ -11,7 +11,7 @@ from services.accounts.domain.attempts import Limits
 
 
 class Settings(Struct, frozen=True):
-    """How long links work, and how often somebody may be wrong."""
+    """How long links work, how often somebody may be wrong, how long is remembered who looked after what."""
 
     activation_hours: Annotated[
         int, Meta(ge=24, le=48, description="How long the link in an activation mail works")
@@ -30,6 +30,9 @@ class Settings(Struct, frozen=True):
         int, Meta(ge=1, le=32, description="Passwords hashed at once; each takes a core and 19 MiB")
     ] = 2
 
+    audit_days: Annotated[
+        int, Meta(ge=30, le=3650, description="Days for which an entry of the audit trail is kept")
+    ] = 400
     people_owners: Annotated[
         str, Meta(description="The services that hold personal data: who is asked for exports and deletions")
     ] = "tokendealer,accounts,activities,mailer"

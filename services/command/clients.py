@@ -9,12 +9,14 @@ from pathlib import Path
 import click
 import msgspec
 
+from services.chassis.audit import OPERATORS, Auditor
 from services.chassis.auth import API_AUDIENCE
+from services.chassis.bus.event import Event
 from services.chassis.mongo import Mongo
 from services.chassis.scopes import FOR_APPS
 from services.chassis.secrets import Secrets, read_kek
 from services.chassis.settings import ProcessSettings
-from services.command.keys import tokendealer_database, with_database
+from services.command.keys import acts_of, tokendealer_database, with_database
 from services.tokendealer.domain.clients import (
     APP_GRANTS,
     THIRD_PARTY_GRANTS,
@@ -83,7 +85,9 @@ def add_command(
         if redirect_uris:
             grants = THIRD_PARTY_GRANTS if public else (*APP_GRANTS, *THIRD_PARTY_GRANTS[:1])
             client = msgspec.structs.replace(client, redirect_uris=redirect_uris, public=public, grants=grants)
-        await ClientStore(tokendealer_database(mongo)).add(client)
+        database = tokendealer_database(mongo)
+        store, told = ClientStore(database), _told("client.added", client.id, Secrets(read_kek(process)))
+        await acts_of(database).do(lambda session: store.add(client, session), [told])
         click.echo(f"client_id={client.id}")
         if secret:
             click.echo(f"client_secret={secret}")
@@ -96,9 +100,10 @@ def add_command(
 def remove_command(client_id: str) -> None:
     """Remove the client CLIENT_ID, and end every sign-in through it."""
 
-    async def run(process: ProcessSettings, mongo: Mongo) -> None:  # noqa: ARG001, RUF100 - as the others
+    async def run(process: ProcessSettings, mongo: Mongo) -> None:
         database = tokendealer_database(mongo)
-        if not await ClientStore(database).remove(client_id):
+        store, told = ClientStore(database), _told("client.removed", client_id, Secrets(read_kek(process)))
+        if not await acts_of(database).do(lambda session: store.remove(client_id, session), [told]):
             raise click.ClickException(f"There is no client {client_id}")
         await ConsentStore(database).withdraw(client_id=client_id)
         await CodeStore(database).end_all(client_id=client_id)
@@ -106,6 +111,11 @@ def remove_command(client_id: str) -> None:
         click.echo(f"Removed {client_id}; {ended} sign-ins ended")
 
     with_database(run)
+
+
+def _told(action: str, client_id: str, box: Secrets) -> Event:
+    auditor = Auditor("tokendealer", box)
+    return auditor.told(action, OPERATORS, auditor.thing("client", client_id))
 
 
 def new_client(name: str, scopes: tuple[str, ...], keys: tuple[PublicKey, ...], secret: str, box: Secrets) -> Client:

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from services.chassis import settings
+from services.chassis.audit import OPERATORS, Acts, Auditor
+from services.chassis.bus.outbox import Outbox
 from services.chassis.identity import read_service_key, service_key_path
 from services.chassis.mongo import Database, Mongo
 from services.chassis.scopes import SERVICE
@@ -74,10 +76,10 @@ def rotate_command(revoke: bool) -> None:
     """
 
     async def run(process: ProcessSettings, mongo: Mongo) -> None:
-        store = KeyStore(tokendealer_database(mongo))
+        database = tokendealer_database(mongo)
         if revoke:  # a way out where the KEK is lost: nothing that it sealed is needed any more
             _make_kek(process, [])
-        key = await rotate(store, Secrets(read_kek(process)), datetime.now(UTC), revoke=revoke)
+        key = await rotate(database, Secrets(read_kek(process)), datetime.now(UTC), revoke=revoke)
         click.echo(f"Key {key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S}Z")
 
     with_database(run)
@@ -100,8 +102,9 @@ async def bootstrap(process: ProcessSettings, mongo: Mongo, names: Iterable[str]
     return made
 
 
-async def rotate(store: KeyStore, box: Secrets, now: datetime, *, revoke: bool = False) -> SigningKey:
+async def rotate(database: Database, box: Secrets, now: datetime, *, revoke: bool = False) -> SigningKey:
     """Add the next signing key and forget those long past; one that is on its way already is taken as it is."""
+    store = KeyStore(database)
     known = await store.all()
     newest = max(known, key=lambda key: key.generation, default=None)
     if newest is not None and newest.signs_from > now and newest.revoked_at is None and not revoke:
@@ -109,9 +112,12 @@ async def rotate(store: KeyStore, box: Secrets, now: datetime, *, revoke: bool =
     generation = newest.generation + 1 if newest else 1
     key = new_signing_key(generation, now if revoke or newest is None else now + PUBLISHED_AHEAD, box)
     try:
-        await store.add(key)
+        auditor = Auditor("tokendealer", box)
+        action, subject = "keys.revoked" if revoke else "keys.rotated", auditor.thing("signing_key", key.kid)
+        told = auditor.told(action, OPERATORS, subject)
+        await acts_of(database).do(lambda session: store.add(key, session), [told])
     except Taken:
-        return await rotate(store, box, now, revoke=revoke)
+        return await rotate(database, box, now, revoke=revoke)
     if revoke:
         await store.revoke_before(generation, now)
     await store.remove([old.generation for old in known if is_past(known, old, now)])
@@ -157,6 +163,11 @@ def write_once(path: Path, content: Callable[[], str]) -> bool:
 def tokendealer_database(mongo: Mongo) -> Database:
     """The database that keys and clients are in."""
     return mongo.database(street.service("tokendealer").database)
+
+
+def acts_of(database: Database) -> Acts:
+    """What tells of an act at the command line; who serves relays it, at once."""
+    return Acts(database, Outbox(database, hold_s=0))
 
 
 def with_database(run: Callable[[ProcessSettings, Mongo], Awaitable[None]]) -> None:

@@ -20,6 +20,7 @@ SUBCOMMANDS = (
     "keys",
     "clients",
     "users",
+    "audit",
     "bus",
     "openapi",
     "schemas",

@@ -19,10 +19,12 @@ from services.accounts.domain.passwords import check_password
 from services.accounts.hashing import Hashing
 from services.accounts.store.accounts import Accounts, EmailTaken
 from services.accounts.store.second_factors import SecondFactors
+from services.accounts.usecases.administer import acts_on
 from services.accounts.usecases.register import ID_BYTES
 from services.accounts.usecases.second_factor import removal
 from services.chassis import settings
 from services.chassis.addresses import Address, parse_address
+from services.chassis.audit import OPERATORS, Auditor
 from services.chassis.bus.event import Event
 from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import unkeyed
@@ -82,7 +84,14 @@ async def _remove_second_factor(process: ProcessSettings, address: Address) -> s
         own = mongo.database(SERVICE.database)
         outbox = Outbox(own, hold_s=0)  # who serves relays it, at once
         account = await Accounts(own, outbox).by_email(address.key)
-        if account is None or not await SecondFactors(own, outbox).remove(account.id, removal(account, keep=None)):
+        auditor = Auditor(SERVICE.name, Secrets(read_kek(process)))
+        if account is None or not await SecondFactors(own, outbox).remove(
+            account.id,
+            [
+                *removal(account, keep=None),
+                auditor.told("second_factor.removed", OPERATORS, auditor.person(account.id)),
+            ],
+        ):
             raise click.ClickException("No account with this address has a second factor")
         return account.id
 
@@ -91,44 +100,50 @@ async def _create_admin(process: ProcessSettings, address: Address, profile: Pro
     async with connected(process) as mongo:
         own = mongo.database(SERVICE.database)
         accounts = Accounts(own, Outbox(own, hold_s=0))  # who serves relays it, at once
-        return await make_admin(accounts, address, profile, lambda: _password(from_stdin=from_stdin))
+        auditor = Auditor(SERVICE.name, Secrets(read_kek(process)))
+        return await make_admin(accounts, auditor, address, profile, lambda: _password(from_stdin=from_stdin))
 
 
-async def make_admin(accounts: Accounts, address: Address, profile: Profile, ask: Callable[[], str]) -> str:
-    """Make an administrator, and say what was done.
+async def make_admin(
+    accounts: Accounts, auditor: Auditor, address: Address, profile: Profile, ask: Callable[[], str]
+) -> str:
+    """Make an administrator, and say what was done. An account that is disabled is enabled.
 
     `ask` gives the password. Only an account whose address was confirmed keeps the one it has: before that, whoever
     registered it may be anybody.
     """
     known = await accounts.by_email(address.key)
     if known is not None and known.activated:
-        await _change(accounts, known, known.password)
+        await _change(accounts, auditor, known, known.password)
         return f"{known.email} is an administrator"
     hashed = await _hashed(check_password(ask()))
     if known is None:
         try:
-            await _add(accounts, address, profile, hashed)
+            await _add(accounts, auditor, address, profile, hashed)
         except EmailTaken:
             raise click.ClickException("Somebody registered this address at this moment: try again") from None
     else:
-        await _change(accounts, known, hashed)
+        await _change(accounts, auditor, known, hashed)
     return f"{address.text} is an administrator, and can sign in with this password"
 
 
-async def _change(accounts: Accounts, known: Account, password: str) -> None:
+async def _change(accounts: Accounts, auditor: Auditor, known: Account, password: str) -> None:
     def as_admin(account: Account) -> Account:
         roles = tuple(role for role in Role if role in {*account.roles, Role.ADMIN})
         activated_at = account.activated_at or datetime.now(UTC)
-        admin = replace(account, roles=roles, activated_at=activated_at)
+        admin = replace(account, roles=roles, activated_at=activated_at, disabled_at=None)
         return admin if password == account.password else with_password(admin, password, datetime.now(UTC))
 
-    await accounts.change(known.id, as_admin, _told_of)
+    await accounts.change(known.id, as_admin, lambda before, after: _told_of(auditor, before, after))
 
 
-def _told_of(before: Account, after: Account) -> list[Event]:
-    if before.activated:
-        return [events.roles_changed(after)]
-    return [events.activated(after, password_replaced=before.password != after.password)]
+def _told_of(auditor: Auditor, before: Account, after: Account) -> list[Event]:
+    told = [
+        events.roles_changed(after)
+        if before.activated
+        else events.activated(after, password_replaced=before.password != after.password)
+    ]
+    return [*told, *(auditor.event(act) for act in acts_on(auditor, OPERATORS, before, after))]
 
 
 async def _hashed(password: str) -> str:
@@ -139,10 +154,11 @@ async def _hashed(password: str) -> str:
         await hashing.close()
 
 
-async def _add(accounts: Accounts, address: Address, profile: Profile, hashed: str) -> None:
+async def _add(accounts: Accounts, auditor: Auditor, address: Address, profile: Profile, hashed: str) -> None:
     now = datetime.now(UTC)
     account = Account(secrets.token_urlsafe(ID_BYTES), address.text, hashed, profile, now, ADMIN_ROLES, now)
-    told = [events.registered(account), events.profile_changed(account)]
+    act = auditor.told("account.created", OPERATORS, auditor.person(account.id), roles=" ".join(account.roles))
+    told = [events.registered(account), events.profile_changed(account), act]
     await accounts.add(account, address.key, None, told, unkeyed())
 
 

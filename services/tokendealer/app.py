@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from services.chassis.audit import Acts, Auditor
 from services.chassis.service import Built, Chassis, Service
 from services.tokendealer import store
-from services.tokendealer.domain.families import OWN_CLIENT
 from services.tokendealer.handlers import authorize, clients, families, grants, metadata, oauth
 from services.tokendealer.keyring import Keyring
 from services.tokendealer.minting import Mint
 from services.tokendealer.pages import Pages
 from services.tokendealer.people import HeldOfPeople
 from services.tokendealer.settings import Settings
-from services.tokendealer.store import AssertionStore, ClientStore, FamilyStore, KeyStore, authorizations
+from services.tokendealer.store import AssertionStore, ClientStore, FamilyStore, KeyStore, StandingStore, authorizations
 from services.tokendealer.store.authorizations import CodeStore, ConsentStore
 from services.tokendealer.usecases import UseCases
 from services.tokendealer.usecases.authenticate_client import AuthenticateClient
@@ -23,6 +23,7 @@ from services.tokendealer.usecases.issue_tokens import IssueTokens
 from services.tokendealer.usecases.keep_apps import KeepApps
 from services.tokendealer.usecases.keep_consents import KeepConsents
 from services.tokendealer.usecases.refresh_tokens import RefreshTokens
+from services.tokendealer.usecases.settle_person import SettlePerson
 from services.tokendealer.usecases.trade_code import TradeCode
 
 MAY_ISSUE = frozenset({"accounts"})
@@ -36,10 +37,12 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     codes, consents = CodeStore(chassis.database), ConsentStore(chassis.database)
     keyring = Keyring(KeyStore(chassis.database), chassis.secrets, clock, log)
     mint = Mint(keyring, issuer, lifetimes, clock, metrics)
-    issue = IssueTokens(people, chassis.tombstones, mint, lifetimes, keyed_hash, clock)
+    standings = StandingStore(chassis.database)
+    issue = IssueTokens(people, standings, chassis.tombstones, mint, lifetimes, keyed_hash, clock)
     refresh = RefreshTokens(people, mint, lifetimes, keyed_hash, clock, metrics, log)
     trade = TradeCode(codes, consents, people, issue, keyed_hash, clock, metrics, log)
-    keep_apps = KeepApps(apps, people, codes, consents, keyed_hash, clock, log)
+    acts, auditor = Acts(chassis.database, chassis.bus.outbox), Auditor("tokendealer", chassis.secrets, clock)
+    keep_apps = KeepApps(apps, people, codes, consents, keyed_hash, acts, auditor, clock, log)
     keep_consents = KeepConsents(apps, consents, codes, people, clock, log)
     uses = UseCases(
         authenticate_client=AuthenticateClient(
@@ -54,7 +57,8 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
         issue_tokens=issue,
         refresh_tokens=refresh,
         inspect_token=InspectToken(keyring, apps, people, issuer, keyed_hash, clock),
-        end_families=EndFamilies(people, codes, consents, OWN_CLIENT, keyed_hash, clock),
+        end_families=EndFamilies(people, codes, keyed_hash, clock),
+        settle_person=SettlePerson(standings, people, codes, consents, chassis.tombstones),
         keep_apps=keep_apps,
         keep_consents=keep_consents,
         authorize=Authorize(apps, consents, codes, people, chassis.secrets, issuer, clock, metrics),
@@ -63,7 +67,15 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
         issuer=issuer,
         may_issue=MAY_ISSUE,
     )
-    held = HeldOfPeople(families=people, clients=apps, codes=codes, consents=consents, keep_apps=keep_apps, clock=clock)
+    held = HeldOfPeople(
+        families=people,
+        clients=apps,
+        codes=codes,
+        consents=consents,
+        standings=standings,
+        keep_apps=keep_apps,
+        clock=clock,
+    )
     return Built(uses=uses, checks={"signing_key": keyring.check}, people=held)
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from services.chassis.holdings import Holding
 from services.chassis.people import Belonging, Erased
 from services.tokendealer.domain.clients import MAX_APPS_OF_ONE
-from services.tokendealer.store import ClientStore, FamilyStore
+from services.tokendealer.store import ClientStore, FamilyStore, StandingStore
 from services.tokendealer.store.authorizations import CodeStore, ConsentStore
 from services.tokendealer.usecases.keep_apps import KeepApps
 
@@ -58,6 +58,14 @@ class TakenApp(Struct, frozen=True):
     created_at: datetime
 
 
+class TakenStanding(Struct, frozen=True):
+    """What the person may do, by a version of their account."""
+
+    version: int
+    scopes: tuple[str, ...]
+    barred: bool
+
+
 class HeldOfPeople:
     """The tokendealer's part in the people protocol."""
 
@@ -66,6 +74,7 @@ class HeldOfPeople:
         Holding("apps-let-in/*.json", "An app that the person let in", TakenConsent),
         Holding("codes-for-apps/*.json", "A code that an app was given lately", TakenCode),
         Holding("apps/*.json", "An app that the person registered", TakenApp),
+        Holding("standing.json", "What the person may do, or that an administrator has shut them out", TakenStanding),
     )
 
     def __init__(
@@ -75,6 +84,7 @@ class HeldOfPeople:
         clients: ClientStore,
         codes: CodeStore,
         consents: ConsentStore,
+        standings: StandingStore,
         keep_apps: KeepApps,
         clock: Callable[[], datetime],
     ) -> None:
@@ -82,6 +92,7 @@ class HeldOfPeople:
         self._clients = clients
         self._codes = codes
         self._consents = consents
+        self._standings = standings
         self._keep_apps = keep_apps
         self._clock = clock
 
@@ -108,6 +119,8 @@ class HeldOfPeople:
                 client.id, client.name, client.public, client.redirect_uris, client.scopes, client.created_at
             )
             yield _as_file(f"apps/{client.id}", app)
+        if (standing := await self._standings.find(sub)) is not None:
+            yield _as_file("standing", TakenStanding(standing.version, standing.scopes, standing.barred))
 
     async def erase(self, sub: str) -> Erased:
         """End every sign-in, take back every consent, and remove every app with all that others let it do.
@@ -118,6 +131,7 @@ class HeldOfPeople:
         await self._codes.end_all(sub=sub)
         await self._families.end_all_of_person(sub)
         await self._keep_apps.forget_all_of(sub)
+        await self._standings.forget(sub)
         return Erased()
 
 

@@ -113,13 +113,14 @@ class Street:
 
 @asynccontextmanager
 async def street(
-    server: DatabaseServer, home: Path, *, more: Sequence[Service] = (), **environ: str
+    server: DatabaseServer, home: Path, *, more: Sequence[Service] = (), fresh: bool = True, **environ: str
 ) -> AsyncIterator[Street]:
-    """A fresh one while inside, with `more` services on it."""
+    """One while inside, with `more` services on it: with nobody there, or as it was left."""
     services = (*SERVICES, *more)
     names = [service.name for service in services]
     mongo, logs = Mongo(server.uri), RecordedLogs()
-    await forget(mongo, [*(service.database for service in services), "runnerly_bus"])
+    if fresh:
+        await forget(mongo, [*(service.database for service in services), "runnerly_bus"])
     await bootstrap(ProcessSettings(home=home), mongo, names)
     environ = {"RUNNERLY_PEOPLE_OWNERS": ",".join(names), **environ}
     http = HttpClient("tests", RecordedMetrics(), logs.logger())

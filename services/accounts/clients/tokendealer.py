@@ -21,9 +21,12 @@ class Tokendealer:
         self._peer = peer
 
     async def issue(self, sub: str, scopes: Sequence[str], label: str) -> Tokens:
-        """Begin a sign-in."""
+        """Begin a sign-in. Raises `SessionEnded` for a person who was shut out, or deleted, at this very moment."""
         order = {"sub": sub, "scopes": list(scopes), "label": label}
-        return await self._peer.post("/internal/v1/tokens", json=order, type=Tokens)
+        try:
+            return await self._peer.post("/internal/v1/tokens", json=order, type=Tokens)
+        except PeerRefused as refused:
+            raise (SessionEnded if refused.status == GONE else refused) from refused
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """The next tokens of a sign-in. Raises `SessionEnded`."""
@@ -53,9 +56,13 @@ class Tokendealer:
         """End every sign-in of a person, here and through apps, but the one to keep."""
         await self._peer.delete(f"{_of(sub)}/families" + (f"?keep={quote(keep, safe='')}" if keep else ""))
 
-    async def allow(self, sub: str, scopes: Sequence[str]) -> None:
-        """Change what a person may do; it counts from the next refresh of each sign-in."""
-        await self._peer.put(f"{_of(sub)}/scopes", json={"scopes": list(scopes)})
+    async def settle(self, sub: str, version: int, scopes: Sequence[str], *, barred: bool) -> None:
+        """Tell how a person stands, by this version of the account.
+
+        What they may do counts from the next refresh of each sign-in; where they are barred, all end and none begins.
+        """
+        standing = {"version": version, "scopes": list(scopes), "barred": barred}
+        await self._peer.put(f"{_of(sub)}/standing", json=standing)
 
 
 def _of(sub: str) -> str:

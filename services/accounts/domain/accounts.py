@@ -77,12 +77,27 @@ class Account(Struct, frozen=True):
     roles: tuple[Role, ...] = (Role.RUNNER,)
     activated_at: datetime | None = None
     password_set_at: datetime | None = None  # None: the one it was registered with
+    disabled_at: datetime | None = None
     version: int = 1
 
     @property
     def activated(self) -> bool:
         """Whether the owner of the address has confirmed it."""
         return self.activated_at is not None
+
+    @property
+    def disabled(self) -> bool:
+        """Whether an administrator has shut its owner out."""
+        return self.disabled_at is not None
+
+    def may_all_that(self, before: Account) -> bool:
+        """Whether its owner may still do all that they could before."""
+        return not self.disabled and set(before.roles) <= set(self.roles)
+
+    @property
+    def looks_after(self) -> bool:
+        """Whether its owner can look after this Runnerly, now."""
+        return Role.ADMIN in self.roles and self.activated and not self.disabled
 
 
 def with_password(account: Account, hashed: str, now: datetime) -> Account:
@@ -124,7 +139,9 @@ def timezones() -> frozenset[str]:
 
 
 def scopes_of(account: Account, now: datetime) -> tuple[str, ...] | None:
-    """What this account's owner may do now; None where an address that was never confirmed has had its day."""
+    """What this account's owner may do now; None where it is disabled, or never confirmed its address in its day."""
+    if account.disabled:
+        return None
     if account.activated:
         return tuple(scope for role in Role if role in account.roles for scope in ROLE_SCOPES[role])
     return TRIAL_SCOPES if now < account.created_at + TRIAL else None

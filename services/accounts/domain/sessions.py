@@ -27,6 +27,7 @@ class Tokens(Struct, frozen=True):
     expires_in: int
     refresh_token: str
     scope: str
+    sub: str
     family: str
     expires_at: datetime
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.accounts.handlers import (
     accounts,
+    admin,
     deletions,
     exports,
     own_account,
@@ -14,6 +15,7 @@ from services.accounts.handlers import (
 
 ROUTES = (
     *accounts.ROUTES,
+    *admin.ROUTES,
     *own_account.ROUTES,
     *exports.ROUTES,
     *deletions.ROUTES,

@@ -16,14 +16,19 @@ from services.accounts.domain.sessions import Session, SessionEnded, Tokens
 from services.accounts.handlers.accounts import Email, Password
 from services.accounts.handlers.second_factor import Otp
 from services.accounts.usecases import UseCases
-from services.accounts.usecases.sign_in import InvalidCredentials, NotActivated, SecondFactorRequired
+from services.accounts.usecases.sign_in import (
+    AccountDisabled,
+    InvalidCredentials,
+    NotActivated,
+    SecondFactorRequired,
+)
 from services.chassis.answers import Answer, Cookie, Items
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.operations import operation
 from services.chassis.problems import NotFound, Unauthenticated
 from services.chassis.sessions import CrossSite
 
-REFUSALS = (InvalidCredentials, SecondFactorRequired, NotActivated, TooManyAttempts, CrossSite)
+REFUSALS = (InvalidCredentials, SecondFactorRequired, NotActivated, AccountDisabled, TooManyAttempts, CrossSite)
 NOT_STORED = {"Cache-Control": "no-store"}
 
 

@@ -1,8 +1,17 @@
-"""What accounts keeps, and where: accounts with links, second factors and devices; counters of attempts."""
+"""What accounts keeps, and where: accounts with links, second factors and devices; counters; the trail."""
 
 from __future__ import annotations
 
-from services.accounts.store import accounts, attempts, deletions, export_files, exports, known_devices, second_factors
+from services.accounts.store import (
+    accounts,
+    attempts,
+    deletions,
+    export_files,
+    exports,
+    known_devices,
+    second_factors,
+    trail,
+)
 
 COLLECTIONS = (
     *accounts.COLLECTIONS,
@@ -12,4 +21,5 @@ COLLECTIONS = (
     *exports.COLLECTIONS,
     *export_files.COLLECTIONS,
     *deletions.COLLECTIONS,
+    *trail.COLLECTIONS,
 )

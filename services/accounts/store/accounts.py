@@ -7,14 +7,16 @@ one finds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from services.accounts.domain.accounts import Account, Profile
+from services.accounts.domain.finding import terms_of
 from services.accounts.domain.links import Claimed, Link, LinkGone, Purpose
+from services.accounts.store import directory
 from services.chassis.bus.event import Message
 from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import Once
@@ -26,7 +28,11 @@ ACCOUNTS, LINKS = "accounts", "links"
 COLLECTIONS = (
     CollectionSpec(
         ACCOUNTS,
-        indexes=(IndexSpec((("email_key", 1),), name="one_account_an_address", unique=True),),
+        indexes=(
+            IndexSpec((("email_key", 1),), name="one_account_an_address", unique=True),
+            *directory.INDEXES,
+            IndexSpec((("audit_key", 1),), name="by_audit_key", sparse=True),  # see `trail`
+        ),
         schema={
             "bsonType": "object",
             "required": ["_id", "email", "email_key", "password", "profile", "roles", "created_at", "version"],
@@ -41,6 +47,7 @@ COLLECTIONS = (
             },
         },
     ),
+    directory.NUMBERS,
     CollectionSpec(
         LINKS,
         indexes=(
@@ -50,9 +57,21 @@ COLLECTIONS = (
     ),
 )
 
+CHANGING = (
+    "password",
+    "profile",
+    "roles",
+    "activated_at",
+    "password_set_at",
+    "disabled_at",
+    "version",
+    directory.TERMS,
+)
+
 Change = Callable[[Account], Account]
 UseLink = Callable[[Account, Link], Account]
 Tell = Callable[[Account, Account], Sequence[Message]]
+Beside = Callable[[Session, Account, Account], Awaitable[None]]
 
 
 class EmailTaken(Exception):
@@ -66,24 +85,26 @@ class Accounts:
         self._database, self._outbox = database, outbox
         self._accounts = database.collection(ACCOUNTS)
         self._links = database.collection(LINKS)
+        self._numbers = directory.Numbers(database)
 
     async def by_email(self, email_key: str) -> Account | None:
         """The account of an address, or None."""
         found = await self._accounts.find_one({"email_key": email_key})
-        return _account(found) if found else None
+        return account_of(found) if found else None
 
-    async def find(self, sub: str) -> Account | None:
+    async def find(self, sub: str, session: Session | None = None) -> Account | None:
         """The account of a person, or None."""
-        found = await self._accounts.find_one({"_id": sub})
-        return _account(found) if found else None
+        found = await self._accounts.find_one({"_id": sub}, session=session)
+        return account_of(found) if found else None
 
     async def add(
         self, account: Account, email_key: str, link: Link | None, told: Sequence[Message], once: Once[None]
     ) -> None:
         """Keep a new account, the link that was made for it, and what is to be told. Raises `EmailTaken`."""
+        number = await self._numbers.next()
 
         async def body(session: Session) -> None:
-            document = {**_account_document(account), "email_key": email_key}
+            document = {**_account_document(account), "email_key": email_key, "number": number}
             await self._accounts.insert_one(document, session=session)
             await self._tell(session, link, told, once)
 
@@ -112,7 +133,7 @@ class Accounts:
             found = await self._accounts.find_one({"_id": used["sub"]}, session=session) if used else None
             if not used or not found:
                 raise LinkGone
-            account = _account(found)
+            account = account_of(found)
             changed = msgspec.structs.replace(change(account, _link(used)), version=account.version + 1)
             await self._accounts.update_one({"_id": changed.id}, {"$set": _changes(changed)}, session=session)
             await self._links.delete_many({"sub": changed.id, "purpose": purpose}, session=session)
@@ -121,17 +142,19 @@ class Accounts:
 
         return await self._database.transact(body)
 
-    async def change(self, sub: str, change: Change, tell: Tell, *, expected: int | None = None) -> Account:
+    async def change(
+        self, sub: str, change: Change, tell: Tell, *, expected: int | None = None, beside: Beside | None = None
+    ) -> Account:
         """Change an account; raises `NotFound`, and `Stale` where it is not of the expected version.
 
-        A change that changes nothing writes and tells nothing.
+        A change that changes nothing writes and tells nothing. `beside` writes, or refuses, in the same transaction.
         """
 
         async def body(session: Session) -> Account:
             found = await self._accounts.find_one({"_id": sub}, session=session)
             if found is None:
                 raise NotFound
-            account = _account(found)
+            account = account_of(found)
             if expected is not None and account.version != expected:
                 raise Stale
             changed = change(account)
@@ -140,6 +163,8 @@ class Accounts:
             changed = msgspec.structs.replace(changed, version=account.version + 1)
             await self._accounts.update_one({"_id": sub}, {"$set": _changes(changed)}, session=session)
             await self._outbox.add(session, *tell(account, changed))
+            if beside is not None:
+                await beside(session, account, changed)
             return changed
 
         return await self._database.transact(body)
@@ -152,6 +177,16 @@ class Accounts:
         """Remove a person's account and links in a transaction; False where there is no account."""
         await self._links.delete_many({"sub": sub}, session=session)
         return (await self._accounts.delete_one({"_id": sub}, session=session)).deleted_count == 1
+
+    async def last_seen(self, sub: str) -> datetime | None:
+        """When somebody was here last, to the hour; None where nobody knows."""
+        found = await self._accounts.find_one({"_id": sub}, {directory.LAST_SEEN: 1})
+        return found.get(directory.LAST_SEEN) if found else None
+
+    async def saw(self, sub: str, now: datetime) -> None:
+        """Note that somebody is here. Once an hour is enough."""
+        lately = {directory.LAST_SEEN: {"$not": {"$gt": now - directory.SEEN_EVERY}}}
+        await self._accounts.update_one({"_id": sub, **lately}, {"$set": {directory.LAST_SEEN: now}})
 
     async def erase(self, sub: str) -> None:
         """Remove a person's account and links."""
@@ -167,18 +202,23 @@ class Accounts:
 
 def _changes(account: Account) -> Document:
     document = _account_document(account)
-    return {
-        name: document[name] for name in ("password", "profile", "roles", "activated_at", "password_set_at", "version")
-    }
+    return {name: document[name] for name in CHANGING}
 
 
 def _account_document(account: Account) -> Document:
     fields = msgspec.structs.asdict(account)
     roles = [str(role) for role in account.roles]
-    return {"_id": fields.pop("id"), **fields, "profile": _profile_document(account.profile), "roles": roles}
+    return {
+        "_id": fields.pop("id"),
+        **fields,
+        "profile": _profile_document(account.profile),
+        "roles": roles,
+        directory.TERMS: terms_of(account),
+    }
 
 
-def _account(document: Document) -> Account:
+def account_of(document: Document) -> Account:
+    """The account in a document."""
     fields = {name: value for name, value in document.items() if name in Account.__struct_fields__}
     return msgspec.convert({**fields, "id": document["_id"], "profile": _profile(document["profile"])}, Account)
 

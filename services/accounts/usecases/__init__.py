@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.accounts.usecases.activate import Activate
+from services.accounts.usecases.administer import Administer
 from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion
 from services.accounts.usecases.exports import ReadExport, RequestExport
 from services.accounts.usecases.mail_activation import MailActivation
@@ -34,3 +35,4 @@ class UseCases:
     read_export: ReadExport
     request_deletion: RequestDeletion
     read_deletion: ReadDeletion
+    administer: Administer

@@ -10,6 +10,7 @@ from datetime import datetime
 from services.accounts.clients.tokendealer import Tokendealer
 from services.accounts.devices import Devices
 from services.accounts.domain.sessions import Family, Session, Tokens
+from services.accounts.store.accounts import Accounts
 from services.chassis.problems import NotFound
 
 
@@ -18,12 +19,15 @@ class Sessions:
     """A person's sign-ins, which the tokendealer keeps."""
 
     tokendealer: Tokendealer
+    accounts: Accounts
     devices: Devices
     clock: Callable[[], datetime]
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """The next tokens. Raises `SessionEnded`, also for a token that was used before: that ends its whole family."""
-        return await self.tokendealer.refresh(refresh_token)
+        tokens = await self.tokendealer.refresh(refresh_token)
+        await self.accounts.saw(tokens.sub, self.clock())
+        return tokens
 
     async def all_of(self, sub: str, current: str | None) -> list[Session]:
         """All of a person, newest first; the one that asks is seen now. What apps go on with is not among them."""

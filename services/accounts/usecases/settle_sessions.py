@@ -1,7 +1,8 @@
 """After what changes an account: what its sessions of before may do, or that they end.
 
 A session of the trial day may do all that its owner may, from its next refresh. Where the password was replaced, whoever
-signed in with the one before may be somebody else: what was begun before that ends, and what was begun since stays.
+signed in with the one before may be somebody else: what was begun before that ends, and what was begun since stays. Who is
+disabled is shut out: everything ends, and nothing begins.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.accounts.clients.tokendealer import Tokendealer
-from services.accounts.domain.accounts import scopes_of
+from services.accounts.domain.accounts import Account, scopes_of
 from services.accounts.store.accounts import Accounts
 from services.chassis.problems import NotFound
 
@@ -33,9 +34,14 @@ class SettleSessions:
                     await self._end(sub, family.id)
             return
         account = await self.accounts.find(sub)
-        scopes = scopes_of(account, self.clock()) if account else None
-        if scopes:
-            await self.tokendealer.allow(sub, scopes)
+        if account is not None:
+            await self.settle(account)
+
+    async def settle(self, account: Account) -> None:
+        """Tell the tokendealer how this account stands. It heeds the newest version, in whatever order it hears of them."""
+        scopes = scopes_of(account, self.clock())
+        if scopes or account.disabled:
+            await self.tokendealer.settle(account.id, account.version, scopes or (), barred=account.disabled)
 
     async def _end(self, sub: str, family: str) -> None:
         with contextlib.suppress(NotFound):  # it has ended by itself

@@ -48,6 +48,13 @@ class SecondFactorRequired(Unauthenticated):
     title = "Send the code that your authenticator app shows, or a recovery code"
 
 
+class AccountDisabled(Unauthenticated):
+    """The password is right, but an administrator has shut this account's owner out."""
+
+    kind = "account-disabled"
+    title = "This account is disabled; ask whoever looks after this Runnerly"
+
+
 class Issuer(Protocol):
     """Whoever makes tokens for people."""
 
@@ -80,13 +87,14 @@ class SignIn:
         try:
             account = await self._recognise(parse_address(email).key, password, otp, client_ip)
             scopes = self._scopes_of(account)
-        except (InvalidCredentials, NotActivated, TooManyAttempts) as refusal:
+        except (InvalidCredentials, NotActivated, AccountDisabled, TooManyAttempts) as refusal:
             self.log.warning("session.refused", reason=refusal.kind, client_ip=client_ip)
             raise
         context.about(account.id)
         await self.meet_device(account, label)
         tokens = await self.issuer.issue(account.id, scopes, label)
         await self._see_that_it_still_holds(account, tokens, began)
+        await self.accounts.saw(account.id, began)
         self.log.info("session.opened")
         return tokens
 
@@ -115,16 +123,21 @@ class SignIn:
         raise InvalidCredentials("" if otp is None else "The e-mail address, the password or the code is wrong")
 
     def _scopes_of(self, account: Account) -> tuple[str, ...]:
+        if account.disabled:
+            raise AccountDisabled
         scopes = scopes_of(account, self.clock())
         if scopes is None:
             raise NotActivated
         return scopes
 
     async def _see_that_it_still_holds(self, account: Account, tokens: Tokens, began: datetime) -> None:
-        """Raise `InvalidCredentials` where what it takes was changed meanwhile: the news may have passed these tokens."""
+        """Raise `InvalidCredentials` where what it takes was changed meanwhile: the news may have passed these tokens.
+
+        The same where an administrator has taken away what they are good for.
+        """
         now = await self.accounts.find(account.id)
-        same_password = now is not None and now.password_set_at == account.password_set_at
-        if not same_password or await self.prove_second_factor.is_on_since(account.id, began):
+        holds = now is not None and now.password_set_at == account.password_set_at and now.may_all_that(account)
+        if not holds or await self.prove_second_factor.is_on_since(account.id, began):
             await self.issuer.revoke(tokens.refresh_token)
             raise InvalidCredentials
 

@@ -51,6 +51,15 @@ class Family(Struct, frozen=True):
         return keyed_hash(PURPOSE, f"{self.id}.{generation}.{self.seed.hex()}")
 
 
+class Standing(Struct, frozen=True):
+    """What a person may do, by a version of their account. Who is `barred` has no sign-in, and gets none."""
+
+    sub: str
+    version: int
+    scopes: tuple[str, ...]
+    barred: bool
+
+
 class RefreshToken(Struct, frozen=True):
     """A refresh token taken apart; nothing is known yet of whether it is ours."""
 

@@ -147,7 +147,7 @@ class OneClient(AppsEndpoint):
     @operation("readClient", scope=SCOPE)
     async def get(self, client_id: str) -> Answer[ClientView]:
         """Read an app."""
-        client = await self.uses.keep_apps.one(self.asker(), client_id)
+        client = await self.uses.keep_apps.read(self.asker(), client_id)
         return Answer(ClientView.of(client), version=client.version)
 
     @operation("changeClient", scope=SCOPE, problems=(Stale, Conflict))

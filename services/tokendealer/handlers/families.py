@@ -13,7 +13,7 @@ from services.chassis.operations import operation
 from services.chassis.problems import Forbidden, Invalid
 from services.chassis.scopes import SCOPES, SERVICE
 from services.tokendealer.domain.errors import SessionEnded
-from services.tokendealer.domain.families import OWN_CLIENT, Family
+from services.tokendealer.domain.families import OWN_CLIENT, Family, Standing
 from services.tokendealer.usecases import UseCases
 from services.tokendealer.usecases.issue_tokens import Order, SignIn
 
@@ -37,10 +37,12 @@ class Renewal(Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: Annotated[str, Meta(max_length=1024)]
 
 
-class Allowance(Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a person may do from now on."""
+class StandingOrder(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a person stands, by a version of their account: all that they may do, or that they are barred."""
 
+    version: Annotated[int, Meta(ge=1)]
     scopes: list[str]
+    barred: bool = False
 
 
 class Keeping(Struct, frozen=True):
@@ -173,14 +175,17 @@ class OneFamily(PeoplesEndpoint):
         await self.uses.end_families.one(sub, family_id)
 
 
-class Scopes(PeoplesEndpoint):
+class PersonsStanding(PeoplesEndpoint):
     """What a person may do."""
 
-    @operation("allowScopes", scope=SERVICE)
-    async def put(self, sub: str, body: Allowance) -> None:
-        """Change what a person may do; it counts from the next refresh of each sign-in."""
+    @operation("settlePerson", scope=SERVICE)
+    async def put(self, sub: str, body: StandingOrder) -> None:
+        """Settle what a person may do, from the next refresh of each sign-in; who is barred has none, and gets none.
+
+        Of several versions the newest counts, in whatever order they come.
+        """
         self.only_for_accounts()
-        await self.uses.end_families.allow(sub, known(body.scopes))
+        await self.uses.settle_person(Standing(sub, body.version, known(body.scopes), body.barred))
 
 
 def known(scopes: list[str]) -> tuple[str, ...]:
@@ -197,5 +202,5 @@ INTERNAL_ROUTES = (
     Route("/internal/v1/tokens/revoke", Revocation),
     Route("/internal/v1/people/{sub}/families", Families),
     Route("/internal/v1/people/{sub}/families/{family_id}", OneFamily),
-    Route("/internal/v1/people/{sub}/scopes", Scopes),
+    Route("/internal/v1/people/{sub}/standing", PersonsStanding),
 )

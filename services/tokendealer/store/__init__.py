@@ -19,12 +19,14 @@ from services.chassis.mongo import (
     Document,
     DuplicateKeyError,
     IndexSpec,
+    Session,
 )
 from services.tokendealer.domain.clients import Client, PublicKey
-from services.tokendealer.domain.families import Family
+from services.tokendealer.domain.families import Family, Standing
 from services.tokendealer.domain.keys import SigningKey
 
 KEYS, CLIENTS, FAMILIES, ASSERTIONS = "signing_keys", "clients", "families", "assertions"
+STANDINGS = "standings"
 TEXT, TEXTS, MOMENT, BYTES = (
     {"bsonType": "string"},
     {"bsonType": "array"},
@@ -75,6 +77,14 @@ COLLECTIONS = (
             },
         },
     ),
+    CollectionSpec(
+        STANDINGS,
+        schema={
+            "bsonType": "object",
+            "required": ["_id", "version", "scopes", "barred"],
+            "properties": {"version": NUMBER, "scopes": TEXTS, "barred": {"bsonType": "bool"}},
+        },
+    ),
     CollectionSpec(ASSERTIONS, indexes=(IndexSpec((("expires_at", 1),), name="expiry", expire_after_s=0),)),
 )
 
@@ -93,9 +103,9 @@ class KeyStore:
         """All of them, oldest first."""
         return [_key(document) async for document in self._keys.find().sort("_id", 1)]
 
-    async def add(self, key: SigningKey) -> None:
+    async def add(self, key: SigningKey, session: Session | None = None) -> None:
         """Add a key. Raises `Taken` where its generation is there: another was first."""
-        await _insert(self._keys, {"_id": key.generation, **_fields(key, "generation")})
+        await _insert(self._keys, {"_id": key.generation, **_fields(key, "generation")}, session)
 
     async def revoke_before(self, generation: int, now: datetime) -> None:
         """Withdraw every key before this one: what they signed is refused as soon as verifiers hear of it."""
@@ -122,9 +132,9 @@ class ClientStore:
         """All of them, services first."""
         return [_client(document) async for document in self._clients.find().sort([("kind", -1), ("_id", 1)])]
 
-    async def add(self, client: Client) -> None:
+    async def add(self, client: Client, session: Session | None = None) -> None:
         """Add a client. Raises `Taken`."""
-        await _insert(self._clients, {"_id": client.id, **_fields(client, "id")})
+        await _insert(self._clients, {"_id": client.id, **_fields(client, "id")}, session)
 
     async def introduce(self, client: Client, key: PublicKey) -> None:
         """See that this client is there and known by this key, beside any it has. Safe to run by several at once."""
@@ -148,14 +158,15 @@ class ClientStore:
         """How many apps a person has."""
         return int(await self._clients.count_documents({"owner": owner}))
 
-    async def replace(self, before: Client, after: Client) -> bool:
+    async def replace(self, before: Client, after: Client, session: Session | None = None) -> bool:
         """Put a client in the place of its version before; False where that is not the current one any more."""
         filter_ = {"_id": before.id, "version": before.version if before.version > 1 else {"$in": [1, None]}}
-        return bool((await self._clients.replace_one(filter_, _fields(after, "id"))).matched_count)
+        replaced = await self._clients.replace_one(filter_, _fields(after, "id"), session=session)
+        return bool(replaced.matched_count)
 
-    async def remove(self, client_id: str) -> bool:
+    async def remove(self, client_id: str, session: Session | None = None) -> bool:
         """Remove a client; whether it was there."""
-        return (await self._clients.delete_one({"_id": client_id})).deleted_count == 1
+        return (await self._clients.delete_one({"_id": client_id}, session=session)).deleted_count == 1
 
 
 class FamilyStore:
@@ -216,6 +227,32 @@ class FamilyStore:
         await self._families.update_many({"sub": sub, "client_id": {"$ne": client_id}}, lessened)
 
 
+class StandingStore:
+    """How people stand, by the newest version of their account that we heard of. Who was never told of may do as ordered."""
+
+    def __init__(self, database: Database) -> None:
+        self._standings = database.collection(STANDINGS)
+
+    async def find(self, sub: str) -> Standing | None:
+        """How a person stands, or None."""
+        found = await self._standings.find_one({"_id": sub})
+        return msgspec.convert({"sub": found.pop("_id"), **found}, Standing) if found else None
+
+    async def note(self, standing: Standing) -> Standing:
+        """Keep it, unless a newer one is there; the newest."""
+        fields = _fields(standing, "sub")
+        try:
+            await _insert(self._standings, {"_id": standing.sub, **fields})
+        except Taken:
+            older = {"_id": standing.sub, "version": {"$lt": standing.version}}
+            await self._standings.update_one(older, {"$set": fields})
+        return await self.find(standing.sub) or standing
+
+    async def forget(self, sub: str) -> None:
+        """Forget a person."""
+        await self._standings.delete_one({"_id": sub})
+
+
 class AssertionStore:
     """The assertions that clients have used, until they would have expired anyway (RFC 7523, 3: `jti`)."""
 
@@ -231,9 +268,9 @@ class AssertionStore:
         return True
 
 
-async def _insert(collection: Collection, document: Document) -> None:
+async def _insert(collection: Collection, document: Document, session: Session | None = None) -> None:
     try:
-        await collection.insert_one(document)
+        await collection.insert_one(document, session=session)
     except DuplicateKeyError as duplicate:
         raise Taken from duplicate
 

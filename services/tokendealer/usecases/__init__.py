@@ -15,6 +15,7 @@ from services.tokendealer.usecases.issue_tokens import IssueTokens
 from services.tokendealer.usecases.keep_apps import KeepApps
 from services.tokendealer.usecases.keep_consents import KeepConsents
 from services.tokendealer.usecases.refresh_tokens import RefreshTokens
+from services.tokendealer.usecases.settle_person import SettlePerson
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class UseCases:
     refresh_tokens: RefreshTokens
     inspect_token: InspectToken
     end_families: EndFamilies
+    settle_person: SettlePerson
     keep_apps: KeepApps
     keep_consents: KeepConsents
     authorize: Authorize

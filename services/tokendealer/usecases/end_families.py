@@ -1,15 +1,15 @@
-"""Look after the sign-ins of a person: list them, end them, change what they may do."""
+"""Look after the sign-ins of a person: list them, and end them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from services.chassis.problems import NotFound
 from services.tokendealer.domain.families import Family, KeyedHash, RefreshToken
 from services.tokendealer.store import FamilyStore
-from services.tokendealer.store.authorizations import CodeStore, ConsentStore
+from services.tokendealer.store.authorizations import CodeStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,6 @@ class EndFamilies:
 
     families: FamilyStore
     codes: CodeStore
-    consents: ConsentStore
-    own_client: str
     keyed_hash: KeyedHash
     clock: Callable[[], datetime]
 
@@ -43,10 +41,3 @@ class EndFamilies:
         """End all of a person, but the one to keep; apps must be let in again."""
         await self.codes.end_all(sub=sub)
         await self.families.end_all_of_person(sub, keep=keep)
-
-    async def allow(self, sub: str, scopes: Sequence[str]) -> None:
-        """Change what a person may do, from the next refresh of each sign-in."""
-        allowed = sorted(set(scopes))
-        await self.consents.lessen(allowed, sub=sub)
-        await self.codes.lessen(allowed, sub=sub)
-        await self.families.allow(sub, self.own_client, allowed)

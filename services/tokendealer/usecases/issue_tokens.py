@@ -13,7 +13,7 @@ from services.chassis.problems import Gone
 from services.chassis.tombstones import Tombstones
 from services.tokendealer.domain.families import Family, KeyedHash, Lifetimes
 from services.tokendealer.minting import Mint, Minted
-from services.tokendealer.store import FamilyStore
+from services.tokendealer.store import FamilyStore, StandingStore
 
 SEED_BYTES, ID_BYTES = 32, 18
 
@@ -37,9 +37,10 @@ class SignIn(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class IssueTokens:
-    """Raises `Gone` for a person who was deleted."""
+    """Raises `Gone` for a person who was deleted, or is barred."""
 
     families: FamilyStore
+    standings: StandingStore
     tombstones: Tombstones
     mint: Mint
     lifetimes: Lifetimes
@@ -65,4 +66,8 @@ class IssueTokens:
         )
         minted = await self.mint.for_family(begun, begun.scopes, grant=grant)
         await self.families.add(begun)
+        standing = await self.standings.find(order.sub)
+        if standing is not None and standing.barred:
+            await self.families.end(begun.id)
+            raise Gone("This person is barred")
         return SignIn(begun, begun.token(self.keyed_hash), minted)

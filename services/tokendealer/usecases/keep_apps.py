@@ -1,21 +1,24 @@
 """Look after the apps that a person registered: third-party clients, which other people may let in.
 
 A secret is random, shown once and kept as a keyed hash; a new one is good at once and the ones before go on for a while,
-so that an app can be moved from one to the other without an outage.
+so that an app can be moved from one to the other without an outage. What an administrator does with other people's apps,
+looking at them too, goes into the audit trail.
 """
 
 from __future__ import annotations
 
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from services.chassis.audit import Acts, Auditor
 from services.chassis.auth import API_AUDIENCE
+from services.chassis.bus.event import Event
 from services.chassis.logs import Logger
 from services.chassis.problems import Conflict, Invalid, NotFound, Stale
 from services.chassis.scopes import FOR_APPS
@@ -79,13 +82,25 @@ class KeepApps:
     codes: CodeStore
     consents: ConsentStore
     keyed_hash: Callable[[str, str], str]
+    acts: Acts
+    auditor: Auditor
     clock: Callable[[], datetime]
     log: Logger
 
     async def page(self, asker: Asker, after: str | None, limit: int) -> tuple[list[Client], str | None]:
         """Some of them, and where to go on."""
         found = await self.clients.apps(None if asker.admin else asker.sub, after, limit + 1)
+        if asker.admin:
+            shown = str(len(found[:limit]))
+            await self.acts.tell(self.auditor.told("clients.listed", self.auditor.person(asker.sub), shown=shown))
         return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    async def read(self, asker: Asker, client_id: str) -> Client:
+        """One of them, to be shown."""
+        client = await self.one(asker, client_id)
+        if told := self._told("client.read", asker, client):
+            await self.acts.tell(*told)
+        return client
 
     async def one(self, asker: Asker, client_id: str) -> Client:
         """One of them."""
@@ -120,7 +135,8 @@ class KeepApps:
 
     async def change(self, asker: Asker, client_id: str, change: AppChange, expected: int | None) -> Client:
         """Change an app; what it may no longer do, its tokens may not from their next refresh. Raises `Stale`."""
-        client = await self._changed(asker, client_id, change.applied_to, expected)
+        told = ("client.changed", ", ".join(change.named))
+        client = await self._changed(asker, client_id, change.applied_to, expected, told)
         if change.scopes is not UNSET:
             await self.consents.lessen(client.scopes, client_id=client_id)
             await self.codes.lessen(client.scopes, client_id=client_id)
@@ -132,7 +148,8 @@ class KeepApps:
         """A new secret; the ones before are good for `overlap` yet. Raises `Conflict` for a public client."""
         secret, now = secrets.token_urlsafe(SECRET_BYTES), self._now()
         fresh = self._kept(secret, now)
-        client = await self._changed(asker, client_id, lambda client: client.with_secret(fresh, overlap), None)
+        told = ("client.secret_added", "secrets")
+        client = await self._changed(asker, client_id, lambda client: client.with_secret(fresh, overlap), None, told)
         self.log.info("client.changed", client_id=client_id, what="secrets")
         return client, secret
 
@@ -141,11 +158,11 @@ class KeepApps:
         client = await self.one(asker, client_id)
         if expected not in {None, client.version}:
             raise Stale
-        await self.forget(client_id)
+        await self.forget(client_id, self._told("client.removed", asker, client))
 
-    async def forget(self, client_id: str) -> None:
+    async def forget(self, client_id: str, told: Sequence[Event] = ()) -> None:
         """Remove an app and all that it was given. Safe to call again."""
-        await self.clients.remove(client_id)
+        await self.acts.do(lambda session: self.clients.remove(client_id, session), told)
         await self.consents.withdraw(client_id=client_id)
         await self.codes.end_all(client_id=client_id)
         ended = await self.families.end_all_of_client(client_id)
@@ -158,16 +175,33 @@ class KeepApps:
                 await self.forget(client.id)
 
     async def _changed(
-        self, asker: Asker, client_id: str, changed: Callable[[Client], Client], expected: int | None
+        self,
+        asker: Asker,
+        client_id: str,
+        changed: Callable[[Client], Client],
+        expected: int | None,
+        told: tuple[str, str],
     ) -> Client:
         for _ in range(ATTEMPTS):
             before = await self.one(asker, client_id)
             if expected not in {None, before.version}:
                 raise Stale
             after = msgspec.structs.replace(changed(before), version=before.version + 1, updated_at=self._now())
-            if await self.clients.replace(before, after):
+            if await self._replace(before, after, self._told(told[0], asker, before, what=told[1])):
                 return after
         raise Conflict("Others are changing this app just now")
+
+    async def _replace(self, before: Client, after: Client, told: Sequence[Event]) -> bool:
+        return await self.acts.do(lambda session: self.clients.replace(before, after, session), told)
+
+    def _told(self, action: str, asker: Asker, client: Client, **details: str) -> list[Event]:
+        """What is told of an act on somebody else's app: that may only an administrator."""
+        if client.owner == asker.sub:
+            return []
+        if client.owner is not None:
+            details = {**details, "owner": self.auditor.key(client.owner)}
+        actor, subject = self.auditor.person(asker.sub), self.auditor.thing("client", client.id)
+        return [self.auditor.told(action, actor, subject, **details)]
 
     def _now(self) -> datetime:
         now = self.clock()  # to the millisecond, as the database keeps it

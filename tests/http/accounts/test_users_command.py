@@ -20,7 +20,7 @@ ADMINS_PASSWORD = "the password of the admin"
 
 async def create_admin(town: Street, email: str, password: str = ADMINS_PASSWORD) -> Result:
     """Run the command in a thread, as it has an event loop of its own."""
-    runner = CliRunner(env={"MONGODB_URI": town.settings.mongodb_uri})
+    runner = CliRunner(env={"MONGODB_URI": town.settings.mongodb_uri, "RUNNERLY_HOME": str(town.settings.home)})
     arguments = ["create-admin", "--email", email, "--name", "Ada", "--password-stdin"]
     return await asyncio.to_thread(runner.invoke, users, arguments, input=f"{password}\n")
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from services.chassis.audit import OPERATORS, act_in
+from services.chassis.bus.event import Event, decode
 from services.chassis.mongo import Mongo
 from services.chassis.secrets import Secrets, encode_kek, new_kek, read_kek
 from services.chassis.settings import ProcessSettings, WrongSetting
@@ -95,7 +97,7 @@ async def test_a_lost_kek_is_never_replaced_behind_our_back(clean: Mongo, tmp_pa
     (tmp_path / "keys" / "kek").write_text(encode_kek(new_kek()))
     with pytest.raises(WrongSetting, match="sealed with another key-encryption key"):
         await bootstrap(process, clean, NAMES)
-    await rotate(KeyStore(tokendealer_database(clean)), Secrets(read_kek(process)), datetime.now(UTC), revoke=True)
+    await rotate(tokendealer_database(clean), Secrets(read_kek(process)), datetime.now(UTC), revoke=True)
     await bootstrap(process, clean, NAMES)
 
 
@@ -116,12 +118,12 @@ async def test_a_kek_that_can_not_be_written_says_what_to_set(clean: Mongo, tmp_
 
 
 async def test_a_new_key_is_published_before_it_signs_and_the_old_one_verifies_on(clean: Mongo) -> None:
-    box, store = Secrets(new_kek()), KeyStore(tokendealer_database(clean))
-    first = await rotate(store, box, NOW)
+    box, database = Secrets(new_kek()), tokendealer_database(clean)
+    first = await rotate(database, box, NOW)
     assert first.signs_from <= NOW + timedelta(milliseconds=1)
-    second = await rotate(store, box, NOW)
-    assert (await rotate(store, box, NOW)).kid == second.kid
-    keys = await store.all()
+    second = await rotate(database, box, NOW)
+    assert (await rotate(database, box, NOW)).kid == second.kid
+    keys = await KeyStore(database).all()
     assert [key.kid for key in published(keys, NOW)] == [first.kid, second.kid]
     assert signer(keys, NOW).kid == first.kid  # type: ignore[union-attr]
     later = NOW + PUBLISHED_AHEAD + timedelta(seconds=1)
@@ -132,24 +134,24 @@ async def test_a_new_key_is_published_before_it_signs_and_the_old_one_verifies_o
     assert [state_of(keys, key, NOW) for key in keys] == ["signs", "published"]
     assert [state_of(keys, key, later) for key in keys] == ["verifies", "signs"]
     assert [state_of(keys, key, last) for key in keys] == ["past", "signs"]
-    third = await rotate(store, box, last)
-    assert [key.kid for key in await store.all()] == [second.kid, third.kid]
+    third = await rotate(database, box, last)
+    assert [key.kid for key in await KeyStore(database).all()] == [second.kid, third.kid]
 
 
 async def test_a_rotation_under_way_is_not_begun_again_not_even_at_once(clean: Mongo) -> None:
-    box, store = Secrets(new_kek()), KeyStore(tokendealer_database(clean))
-    await rotate(store, box, NOW)
-    made = await asyncio.gather(*(rotate(store, box, NOW) for _ in range(6)))
+    box, database = Secrets(new_kek()), tokendealer_database(clean)
+    await rotate(database, box, NOW)
+    made = await asyncio.gather(*(rotate(database, box, NOW) for _ in range(6)))
     assert len({key.kid for key in made}) == 1
-    assert len(await store.all()) == 2
+    assert len(await KeyStore(database).all()) == 2
 
 
 async def test_withdrawing_leaves_the_new_key_alone(clean: Mongo) -> None:
-    box, store = Secrets(new_kek()), KeyStore(tokendealer_database(clean))
+    box, database = Secrets(new_kek()), tokendealer_database(clean)
     for _ in range(2):
-        await rotate(store, box, NOW)
-    new = await rotate(store, box, NOW, revoke=True)
-    keys = await store.all()
+        await rotate(database, box, NOW)
+    new = await rotate(database, box, NOW, revoke=True)
+    keys = await KeyStore(database).all()
     moment = NOW + timedelta(seconds=1)
     assert [key.kid for key in published(keys, moment)] == [new.kid]
     assert signer(keys, moment).kid == new.kid  # type: ignore[union-attr]
@@ -202,6 +204,14 @@ async def test_the_commands_tell_what_they_did(clean: Mongo, database_server: Da
     assert "Removed" in say("clients", "remove", added["client_id"])
     again = runnerly(database_server, tmp_path, "clients", "remove", added["client_id"])
     assert (again.returncode, "There is no client" in again.stderr) == (1, True)
+    waiting = [decode(each["body"]) async for each in tokendealer_database(clean).collection("outbox").find()]
+    acts = [act_in(event) for event in waiting if isinstance(event, Event)]
+    assert [(act.action, act.actor) for act in acts] == [
+        ("keys.rotated", OPERATORS),
+        ("client.added", OPERATORS),
+        ("client.removed", OPERATORS),
+    ]
+    assert [act.subject and act.subject.id for act in acts[1:]] == 2 * [added["client_id"]]
 
 
 def test_a_command_finds_the_embedded_database_where_none_is_set(tmp_path: Path) -> None:

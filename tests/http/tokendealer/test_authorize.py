@@ -489,7 +489,7 @@ async def test_a_new_password_ends_what_apps_were_about_to_get(dealer: Dealer) -
 async def test_what_a_person_may_no_longer_do_an_app_may_not_either(dealer: Dealer) -> None:
     less, one = await browser(dealer, "less"), await app(dealer)
     code = await less.let_in(one, scope="activities:read reports:read")
-    await dealer.accounts.put("/internal/v1/people/less/scopes", json={"scopes": ["reports:read"]})
+    await dealer.accounts.put("/internal/v1/people/less/standing", json={"version": 2, "scopes": ["reports:read"]})
     assert (await one.trade(code))[1]["scope"] == "reports:read"
 
 

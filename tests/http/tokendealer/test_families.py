@@ -122,7 +122,9 @@ async def test_what_a_person_may_do_changes_with_the_next_refresh(dealer: Dealer
     app, secret = await dealer.add_client("account")
     own = await dealer.sign_in("runner-1", "runnerly", "bookings:read")
     apps = await dealer.sign_in("runner-1", app.id, "account", "hotelier")
-    await dealer.accounts.put("/internal/v1/people/runner-1/scopes", json={"scopes": ["account", "activities:read"]})
+    await dealer.accounts.put(
+        "/internal/v1/people/runner-1/standing", json={"version": 2, "scopes": ["account", "activities:read"]}
+    )
     assert (await dealer.refresh(own.refresh_token)).scope == "account activities:read"
     form = {"grant_type": "refresh_token", "client_id": app.id, "client_secret": secret}
     _, refreshed = await dealer.post("/oauth/token", {**form, "refresh_token": apps.refresh_token})
@@ -156,7 +158,7 @@ async def test_only_accounts_makes_tokens_for_people(dealer: Dealer) -> None:
         dealer.mailer.get("/internal/v1/people/runner-1/families"),
         dealer.mailer.delete("/internal/v1/people/runner-1/families"),
         dealer.mailer.delete(f"/internal/v1/people/runner-1/families/{begun.family}"),
-        dealer.mailer.put("/internal/v1/people/runner-1/scopes", json={"scopes": ["admin"]}),
+        dealer.mailer.put("/internal/v1/people/runner-1/standing", json={"version": 2, "scopes": ["admin"]}),
     ]
     for call in calls:
         with pytest.raises(PeerRefused) as caught:

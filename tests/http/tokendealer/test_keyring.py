@@ -69,8 +69,8 @@ async def test_a_rotation_reaches_a_running_process_when_its_time_comes(
     ring = Keyring(store, box, clock, logs.logger())
     with pytest.raises(Unavailable, match="keys bootstrap"):
         await ring.check()
-    first = await rotate(store, box, NOW)
-    second = await rotate(store, box, NOW)
+    first = await rotate(database, box, NOW)
+    second = await rotate(database, box, NOW)
     assert kid_of(await ring.sign(TOKEN)) == first.kid
     assert [key.kid for key in await ring.published()] == [first.kid, second.kid]
     clock.now = NOW + PUBLISHED_AHEAD + timedelta(seconds=1)
@@ -87,7 +87,7 @@ async def test_known_keys_go_on_while_the_database_is_away(
     with pytest.raises(ConnectionError):
         await ring.published()
     store.away = False
-    key = await rotate(store, box, NOW)
+    key = await rotate(database, box, NOW)
     await ring.check()
     store.away = True
     assert [known.kid for known in await ring.published()] == [key.kid]
@@ -98,6 +98,6 @@ async def test_known_keys_go_on_while_the_database_is_away(
 async def test_the_health_check_notices_a_wrong_key_encryption_key(
     database: Database, box: Secrets, logs: RecordedLogs
 ) -> None:
-    await rotate(KeyStore(database), box, NOW)
+    await rotate(database, box, NOW)
     with pytest.raises(WrongKey):
         await Keyring(KeyStore(database), Secrets(new_kek()), Clock(), logs.logger()).check()

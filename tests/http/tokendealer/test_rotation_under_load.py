@@ -16,7 +16,6 @@ from services.command import keys
 from services.command.keys import rotate
 from services.tokendealer import app as tokendealer
 from services.tokendealer import keyring
-from services.tokendealer.store import KeyStore
 from tests.support.database import DatabaseServer
 from tests.support.street import Street, street
 
@@ -34,8 +33,8 @@ async def test_no_request_fails_while_keys_rotate(
         addresses = [f"runner-{number}@runnerly.test" for number in range(RUNNERS)]
         for email in addresses:
             await there.active_runner(email)
-        store = KeyStore(there.mongo.database(tokendealer.SERVICE.database))
-        key = await rotate(store, Secrets(read_kek(there.settings)), datetime.now(UTC))
+        database = there.mongo.database(tokendealer.SERVICE.database)
+        key = await rotate(database, Secrets(read_kek(there.settings)), datetime.now(UTC))
         until = time.monotonic() + AHEAD_S + AFTERWARDS_S
         used = await asyncio.gather(*(runs(there, email, until) for email in addresses))
         tokens = [token for each in used for token in each]

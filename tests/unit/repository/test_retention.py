@@ -32,6 +32,7 @@ PERIODS = {
     "accounts.known_devices": known_devices.KEPT_FOR,
     "accounts.exports": timedelta(days=AccountsSettings().export_kept_days),
     "accounts.deletions": deletions.RECEIPT_KEPT,
+    "accounts.audit": timedelta(days=AccountsSettings().audit_days),
     "activities.imports": imports.KEPT_FOR,
     "mailer.messages": timedelta(days=MailerSettings().mail_kept_days),
     "mailer.suppressions": timedelta(days=MailerSettings().mail_kept_days),
