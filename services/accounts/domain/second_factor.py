@@ -19,6 +19,8 @@ SECRET_BYTES = 20  # what RFC 4226, 4 (R6) recommends
 PENDING_FOR = timedelta(minutes=30)
 FRESH_FOR = timedelta(minutes=15)
 
+MOST_WRONG_CODES = 100  # in a row, as NIST SP 800-63B, 5.2.2 has it; then only a recovery code helps
+
 RECOVERY_CODES, GROUPS, GROUP_LETTERS = 10, 4, 6
 LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 APP_CODE = re.compile(r"[0-9]{6}", re.ASCII)
@@ -26,7 +28,10 @@ SEPARATORS = re.compile(r"[\s-]+")
 
 
 class SecondFactor(Struct, frozen=True):
-    """One person's. `secret` is sealed; `last_step` is the latest time step whose code was used; codes are hashes."""
+    """One person's. `secret` is sealed; `last_step` is the latest time step whose code was used; codes are hashes.
+
+    `wrong_codes` came since the last right one.
+    """
 
     sub: str
     secret: bytes
@@ -34,11 +39,17 @@ class SecondFactor(Struct, frozen=True):
     confirmed_at: datetime | None = None
     last_step: int = 0
     recovery_codes: tuple[str, ...] = ()
+    wrong_codes: int = 0
 
     @property
     def active(self) -> bool:
         """Whether signing in takes it."""
         return self.confirmed_at is not None
+
+    @property
+    def guessed_at(self) -> bool:
+        """Whether somebody has guessed so often that no more codes of the app are looked at."""
+        return self.wrong_codes >= MOST_WRONG_CODES
 
     def is_pending(self, now: datetime) -> bool:
         """Whether it was set up, and can still be confirmed."""

@@ -89,14 +89,28 @@ class SecondFactors:
     async def use_step(self, sub: str, step: int) -> bool:
         """Use up a time step's code, and those of all steps before it; False where it was used up already."""
         wanted = {"_id": sub, "active": True, "last_step": {"$lt": step}}
-        return (await self._factors.update_one(wanted, {"$set": {"last_step": step}})).modified_count == 1
+        change = {"$set": {"last_step": step, "wrong_codes": 0}}
+        return (await self._factors.update_one(wanted, change)).modified_count == 1
+
+    async def count_wrong(self, sub: str, tell: Callable[[int], Sequence[Message]]) -> int:
+        """Count a wrong code, and tell what is to be told when there were so many in a row; how many there were."""
+
+        async def body(session: Session) -> int:
+            await self._factors.update_one({"_id": sub}, {"$inc": {"wrong_codes": 1}}, session=session)
+            found = await self._factors.find_one({"_id": sub}, session=session)
+            number = int(found["wrong_codes"]) if found else 0
+            await self._outbox.add(session, *tell(number))
+            return number
+
+        return await self._database.transact(body)
 
     async def use_recovery_code(self, sub: str, code: str, tell: Callable[[int], Sequence[Message]]) -> int | None:
         """Use up a recovery code and tell how many are left; the number, or None where there is no such code."""
 
         async def body(session: Session) -> int | None:
             wanted = {"_id": sub, "active": True, "recovery_codes": code}
-            used = await self._factors.update_one(wanted, {"$pull": {"recovery_codes": code}}, session=session)
+            change = {"$pull": {"recovery_codes": code}, "$set": {"wrong_codes": 0}}
+            used = await self._factors.update_one(wanted, change, session=session)
             found = await self._factors.find_one({"_id": sub}, session=session) if used.modified_count else None
             if found is None:
                 return None
@@ -145,4 +159,5 @@ def _factor(document: Document) -> SecondFactor:
         document.get("confirmed_at"),
         document["last_step"],
         tuple(document["recovery_codes"]),
+        document.get("wrong_codes", 0),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from msgspec import Struct
 
@@ -18,6 +19,7 @@ from services.accounts.clients.tokendealer import Tokendealer
 from services.accounts.domain.accounts import Account
 from services.accounts.domain.second_factor import (
     FRESH_FOR,
+    MOST_WRONG_CODES,
     Proof,
     SecondFactor,
     SecondFactorActive,
@@ -106,12 +108,18 @@ class ProveSecondFactor:
         return factor is not None and factor.confirmed_at is not None and factor.confirmed_at >= moment
 
     async def _prove(self, account: Account, factor: SecondFactor, otp: str) -> Proof:
-        if is_app_code(otp):
-            step = self.vault.step_of(factor, otp, self.clock())
-            right = step is not None and await self.vault.factors.use_step(account.id, step)
-        else:
-            right = await self._use_recovery_code(account, factor, otp)
-        return Proof.RIGHT if right else Proof.WRONG
+        use = self._use_app_code if is_app_code(otp) else self._use_recovery_code
+        return Proof.RIGHT if await use(account, factor, otp) else Proof.WRONG
+
+    async def _use_app_code(self, account: Account, factor: SecondFactor, otp: str) -> bool:
+        if factor.guessed_at:
+            return False
+        step = self.vault.step_of(factor, otp, self.clock())
+        if step is not None and await self.vault.factors.use_step(account.id, step):
+            return True
+        if await self.vault.factors.count_wrong(account.id, partial(_told_of_guesses, account)) == MOST_WRONG_CODES:
+            self.log.error("second_factor.guessed_at")
+        return False
 
     async def _use_recovery_code(self, account: Account, factor: SecondFactor, otp: str) -> bool:
         code = self.vault.hashed(account.id, otp)
@@ -202,6 +210,10 @@ class KeepSecondFactor:
         families = await self.tokendealer.families(sub)
         if not any(family.id == session and family.created_at > since for family in families):
             raise PasswordNeeded(errors=(FieldError("password", PasswordNeeded.title),))
+
+
+def _told_of_guesses(account: Account, wrong_codes: int) -> list[Message]:
+    return [events.mail("second-factor-guessed", account)] if wrong_codes == MOST_WRONG_CODES else []
 
 
 def removal(account: Account, *, keep: str | None) -> list[Message]:

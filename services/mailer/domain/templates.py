@@ -77,6 +77,7 @@ TEMPLATES: dict[str, type[TemplateData]] = {
     "second-factor-on": Nothing,
     "second-factor-off": Nothing,
     "recovery-codes-renewed": Nothing,
+    "second-factor-guessed": Nothing,
     "recovery-code-used": RecoveryCodeUsed,
     "new-device": NewDevice,
     "export-ready": ExportReady,

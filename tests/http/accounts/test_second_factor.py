@@ -207,6 +207,21 @@ async def test_a_sign_in_that_the_second_factor_overtakes_opens_nothing(
     assert await sessions(town, token) == 1
 
 
+async def test_after_a_hundred_wrong_codes_in_a_row_only_a_recovery_code_helps(town: Street) -> None:
+    app = await turned_on(town, await town.active_runner())
+    factors = town.database.collection("second_factors")
+    await factors.update_one({}, {"$set": {"wrong_codes": 99}})
+    assert (await town.sign_in(otp=app.wrong_code())).status == 401
+    await mail_that_says(town, "Somebody knows your password, and tries to guess your codes")
+
+    assert (await town.sign_in(otp=app.code(ahead=1))).kind == "invalid-credentials"
+    assert (await town.sign_in(otp=app.wrong_code())).status == 401
+    assert (await town.sign_in(otp=app.recovery_codes[0])).status == 201
+
+    assert (await town.sign_in(otp=app.code(ahead=1))).status == 201, "codes of the app work again"
+    assert [factor["wrong_codes"] for factor in await factors.find().to_list(None)] == [0]
+
+
 async def test_success_forgets_the_wrong_codes_before_it(town: Street) -> None:
     app = await turned_on(town, await town.active_runner())
     for _ in range(2):

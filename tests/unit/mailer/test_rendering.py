@@ -19,6 +19,7 @@ DATA = {
     "second-factor-on": {},
     "second-factor-off": {},
     "recovery-codes-renewed": {},
+    "second-factor-guessed": {},
     "recovery-code-used": {"left": 9},
     "new-device": {"device": "Firefox · Android", "at": "2026-05-01 14:03 (Europe/Berlin)"},
     "account-deleted": {"reference": "d" * 20, "services": "accounts, mailer"},
