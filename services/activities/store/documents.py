@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
@@ -15,10 +14,9 @@ from services.activities.domain.efforts import Effort
 from services.activities.domain.heart_rates import HeartRates
 from services.activities.domain.physiology import UNTOLD, Physiology
 from services.activities.domain.records import Ladder, Ladders
-from services.activities.domain.roll_ups import Amounts, Bucket
 from services.activities.domain.segments import Segment
 from services.activities.parsers.parsed import ParsedActivity
-from services.chassis.mongo import Binary, Document, ObjectId, UpdateOne
+from services.chassis.mongo import Binary, Document, ObjectId
 
 _HELD = struct.Struct("<I")
 
@@ -124,54 +122,3 @@ def streams_of(activity: Activity, parsed: ParsedActivity) -> Document:
     parts: Document = msgspec.to_builtins(Breakdowns(parsed.laps, parsed.splits, parsed.best_efforts))
     columns = Binary(parsed.streams or b"")
     return {"_id": activity.id, "owner": activity.owner, "points": parsed.points, "columns": columns, **parts}
-
-
-def roll_up_updates(owner: str, changes: Mapping[Bucket, Amounts]) -> list[UpdateOne]:
-    """What adds these amounts to a runner's buckets."""
-    return [
-        UpdateOne(
-            {"_id": _bucket_id(owner, bucket)},
-            {
-                "$inc": msgspec.structs.asdict(amounts),
-                "$setOnInsert": {
-                    "owner": owner,
-                    "period": bucket.period,
-                    "start": bucket.start.isoformat(),
-                    "sport": bucket.sport,
-                },
-            },
-            upsert=True,
-        )
-        for bucket, amounts in changes.items()
-    ]
-
-
-def roll_up_documents(owner: str, totals: Mapping[Bucket, Amounts]) -> list[Document]:
-    """These totals as they are kept."""
-    return [
-        {
-            "_id": _bucket_id(owner, bucket),
-            "owner": owner,
-            "period": bucket.period,
-            "start": bucket.start.isoformat(),
-            "sport": bucket.sport,
-            **msgspec.structs.asdict(amounts),
-        }
-        for bucket, amounts in totals.items()
-    ]
-
-
-def roll_up_of(document: Document) -> tuple[Bucket, Amounts]:
-    """The bucket of a document, and what is in it."""
-    bucket = Bucket(document["period"], date.fromisoformat(document["start"]), document["sport"])
-    return bucket, msgspec.convert({name: document[name] for name in Amounts.__struct_fields__}, Amounts)
-
-
-def _bucket_id(owner: str, bucket: Bucket) -> str:
-    return f"{owner}|{bucket.period}|{bucket.start.isoformat()}|{bucket.sport}"
-
-
-def day_range(first: date | None, last: date | None) -> dict[str, Any]:
-    """A condition on a day kept as text; empty for all days."""
-    bounds = {"$gte": first.isoformat() if first else None, "$lte": last.isoformat() if last else None}
-    return {name: value for name, value in bounds.items() if value is not None}

@@ -9,20 +9,19 @@ from datetime import date, timedelta
 from services.activities.domain.activity import Activity
 from services.activities.domain.listing import Order, Position, Wanted
 from services.activities.domain.records import Achievement
-from services.activities.domain.roll_ups import Amounts, Period, Stretch, on_our_calendar, stretches
+from services.activities.domain.roll_ups import Amounts, Period, Stretch, on_our_calendar, start_of, stretches
 from services.activities.domain.sports import Sport
 from services.activities.store.catalogue import Catalogue
 from services.activities.store.documents import (
     ACTIVITY_FIELDS,
     Extent,
     activity_of,
-    day_range,
     extent_of,
     ladders_of,
-    roll_up_of,
 )
 from services.activities.store.listing import Listing
-from services.activities.store.shape import ACTIVITIES, OWNERS, RECORDS, ROLL_UPS
+from services.activities.store.roll_ups import RollUps
+from services.activities.store.shape import ACTIVITIES, OWNERS, RECORDS
 from services.chassis.mongo import DESCENDING, Database, Document
 
 # The clocks of the earth are at most so far ahead of UTC, and behind it.
@@ -37,7 +36,7 @@ class Finder:
 
     def __init__(self, database: Database) -> None:
         self._activities = database.collection(ACTIVITIES)
-        self._roll_ups = database.collection(ROLL_UPS)
+        self._roll_ups = RollUps(database)
         self._records = database.collection(RECORDS)
         self._catalogue = Catalogue(database)
         self._owners = database.collection(OWNERS)
@@ -90,20 +89,24 @@ class Finder:
     ) -> Mapping[date, Amounts]:
         """What was done in each period, by its first day, in order: exactly of the days from first to last."""
         parts = stretches(by, *on_our_calendar(first, last))
-        totals: dict[date, Amounts] = {}
-        for documents in await asyncio.gather(*(self._roll_ups_of(owner, part) for part in parts)):
-            for bucket, amounts in map(roll_up_of, documents):
-                if sport in {None, bucket.sport}:
-                    start = bucket.within(by)
-                    totals[start] = totals.get(start, Amounts()) + amounts
-        return {start: totals[start] for start in sorted(totals) if totals[start].activities}
+        found = await asyncio.gather(*(self._roll_ups.within(owner, part) for part in parts))
+        totals: dict[str, list[int]] = {}
+        for part, kept in zip(parts, found, strict=True):
+            for one in kept:
+                if sport in {None, one.sport}:
+                    start = one.start if part.period == by else start_of(by, date.fromisoformat(one.start)).isoformat()
+                    before = totals.get(start)
+                    totals[start] = (
+                        list(one.sums) if before is None else [a + b for a, b in zip(before, one.sums, strict=True)]
+                    )
+        return {date.fromisoformat(start): Amounts(*sums) for start, sums in sorted(totals.items())}
 
     async def day_loads(self, owner: str, first: date, last: date) -> dict[date, float]:
         """The load of each day from first to last that had any."""
-        loads: dict[date, int] = {}
-        for bucket, amounts in map(roll_up_of, await self._roll_ups_of(owner, Stretch("day", first, last))):
-            loads[bucket.start] = loads.get(bucket.start, 0) + amounts.load_milli
-        return {day: load / 1000 for day, load in loads.items() if load}
+        loads: dict[str, int] = {}
+        for one in await self._roll_ups.within(owner, Stretch("day", first, last)):
+            loads[one.start] = loads.get(one.start, 0) + Amounts(*one.sums).load_milli
+        return {date.fromisoformat(day): load / 1000 for day, load in loads.items() if load}
 
     async def extent(self, owner: str) -> Extent | None:
         """How much a runner has, and between which starts; None for nothing."""
@@ -113,9 +116,3 @@ class Finder:
         """The best effort of each distance over all runs, the shortest first."""
         ladders = ladders_of(await self._records.find_one({"_id": owner}))
         return [(distance_m, ladder.best[0]) for distance_m, ladder in sorted(ladders.items()) if ladder.best]
-
-    async def _roll_ups_of(self, owner: str, part: Stretch) -> list[Document]:
-        where: Document = {"owner": owner, "period": part.period}
-        if days := day_range(part.first, part.last):
-            where["start"] = days
-        return await self._roll_ups.find(where, {"_id": 0, "owner": 0}).to_list(None)

@@ -71,8 +71,8 @@ _ACTIVITY = {
 }
 _ROLL_UP = {
     "bsonType": "object",
-    "required": ["_id", "owner", "period", "start", "sport", "activities"],
-    "properties": {"period": {"enum": list(PERIODS)}, "start": _DAY, "sport": {"enum": list(SPORTS)}},
+    "required": ["_id", "owner", "period", "span", "buckets"],
+    "properties": {"period": {"enum": list(PERIODS)}, "span": _DAY, "buckets": {"bsonType": "binData"}},
 }
 
 _STATES = ["waiting", "running", "done", "stopped", "failed"]
@@ -144,7 +144,7 @@ COLLECTIONS = (
     ),
     CollectionSpec(
         ROLL_UPS,
-        indexes=(IndexSpec((("owner", ASCENDING), ("period", ASCENDING), ("start", ASCENDING)), name="by_period"),),
+        indexes=(IndexSpec((("owner", ASCENDING), ("period", ASCENDING), ("span", ASCENDING)), name="by_span"),),
         schema=_ROLL_UP,
     ),
     # one document a runner and month: what lists choose by, where no index helps

@@ -23,10 +23,9 @@ from services.activities.store.documents import (
     Held,
     ladders_document,
     ladders_of,
-    roll_up_documents,
-    roll_up_updates,
 )
 from services.activities.store.gear import GearStore
+from services.activities.store.roll_ups import RollUps, roll_up_documents
 from services.activities.store.shape import ACTIVITIES, CATALOGUE, OWNERS, RECORDS, ROLL_UPS
 from services.chassis.mongo import Database, DeleteOne, Document, ReplaceOne, Session
 
@@ -72,7 +71,7 @@ class Standing:
 
     def __init__(self, database: Database, gear: GearStore) -> None:
         self._activities = database.collection(ACTIVITIES)
-        self._roll_ups = database.collection(ROLL_UPS)
+        self._roll_ups = RollUps(database)
         self._records = database.collection(RECORDS)
         self._owners = database.collection(OWNERS)
         self._collections = {name: database.collection(name) for name in (ROLL_UPS, RECORDS, CATALOGUE)}
@@ -86,7 +85,7 @@ class Standing:
         gone, come = [one.activity for one in removed], [one.activity for one in added]
         changes = change(map(counted, gone), map(counted, come))
         if changes:
-            await self._roll_ups.bulk_write(roll_up_updates(owner, changes), ordered=False, session=session)
+            await self._roll_ups.follow(session, owner, changes)
         await self._gear.wear(session, owner, gone, come)
         await self._follow_records(session, owner, removed, added)
         await self._catalogue.follow(session, owner, map(_entry_of, gone), map(_entry_of, come))
@@ -126,11 +125,11 @@ class Standing:
             if there.get(document["_id"]) != document
         ]
         gone = there.keys() - {document["_id"] for document in documents}
-        return writes + [DeleteOne({"_id": one}) for one in gone if there[one].get("activities") != 0]
+        return writes + [DeleteOne({"_id": one}) for one in gone]
 
     async def remove_all(self, owner: str) -> None:
         """Remove everything of a runner."""
-        await self._roll_ups.delete_many({"owner": owner})
+        await self._roll_ups.remove_all(owner)
         await self._records.delete_one({"_id": owner})
         await self._catalogue.remove_all(owner)
         await self._gear.remove_all(owner)
