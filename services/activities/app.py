@@ -19,6 +19,7 @@ from services.activities.store.imports import ImportStore
 from services.activities.store.migrations import MIGRATIONS
 from services.activities.store.originals import Originals
 from services.activities.store.shape import COLLECTIONS
+from services.activities.store.sharing import Shares, ZoneStore
 from services.activities.usecases import UseCases
 from services.activities.usecases.add_by_hand import AddByHand
 from services.activities.usecases.bring_archive import BringArchive
@@ -27,11 +28,13 @@ from services.activities.usecases.export import GpxOf, ListAsCsv
 from services.activities.usecases.follow_import import FollowImports
 from services.activities.usecases.import_file import ImportFile
 from services.activities.usecases.keep_gear import KeepGear
+from services.activities.usecases.keep_zones import KeepZones
 from services.activities.usecases.learn_profile import LearnProfile
 from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf, ZonesOf
 from services.activities.usecases.look_up import ListActivities, ReadActivity
 from services.activities.usecases.remove_activity import RemoveActivity
 from services.activities.usecases.run_imports import RunImports
+from services.activities.usecases.share import SharedActivities, ShareLinkOf
 from services.activities.usecases.sum_up import FitnessOf, RecordsOf, SumUp
 from services.chassis.service import Built, Chassis, Service
 
@@ -55,6 +58,8 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
     finder = Finder(chassis.database)
     learn_profile = LearnProfile(store, chassis.tombstones)
     await events.listen(chassis.bus, learn_profile)
+    shares, zones = Shares(chassis.database), ZoneStore(chassis.database)
+    keep_zones = KeepZones(zones, chassis.tombstones, chassis.secrets.derive("privacy-zones"), new_id, chassis.clock)
     archives = Archives(chassis.database)
     imports = ImportStore(chassis.database, archives, chassis.bus.outbox)
     may_hold = zips.Limits(settings.import_members, settings.import_expanded_gib * zips.GIB)
@@ -65,6 +70,7 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
         originals=originals,
         store=store,
         gear=gear,
+        zones=keep_zones,
         live=chassis.live,
         limits=may_hold,
         new_id=new_id,
@@ -99,6 +105,9 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
             fitness_of=FitnessOf(finder, chassis.clock),
             learn_profile=learn_profile,
             gear=KeepGear(gear, chassis.tombstones, new_id, chassis.clock),
+            zones=keep_zones,
+            share_link_of=ShareLinkOf(shares),
+            shared=SharedActivities(store, shares, zones),
             gpx_of=GpxOf(store),
             list_as_csv=ListAsCsv(finder),
             bring_archive=BringArchive(
@@ -116,7 +125,7 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
         checks={"parsers": parsers.check},
         jobs=(lambda: originals.sweep_for_ever(chassis.log), running.look_after),
         close=close,
-        people=RunnersActivities(store, gear, imports),
+        people=RunnersActivities(store, gear, imports, zones),
     )
 
 
@@ -130,10 +139,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+PREFIXES = ("activities", "stats", "gear", "imports", "shared", "privacy-zones")
 SERVICE = Service(
     name="activities",
     summary="Runs: files, summaries, streams, laps, splits, zones, statistics, records, fitness.",
-    prefixes=("/api/v1/activities", "/api/v1/stats", "/api/v1/gear", "/api/v1/imports"),
+    prefixes=tuple(f"/api/v1/{name}" for name in PREFIXES),
     routes=ROUTES,
     settings=ActivitiesSettings,
     collections=COLLECTIONS,

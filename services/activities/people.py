@@ -13,10 +13,12 @@ from msgspec import Struct
 from services.activities.domain.activity import Activity, LoadFrom, Source, Summary, Visibility
 from services.activities.domain.gear import Gear
 from services.activities.domain.imports import ArchiveKind, Failure, Import, State
+from services.activities.domain.privacy import PrivacyZone
 from services.activities.domain.sports import Sport
 from services.activities.store.activities import ActivityStore
 from services.activities.store.gear import GearStore
 from services.activities.store.imports import ImportStore
+from services.activities.store.sharing import ZoneStore
 from services.chassis.holdings import Holding
 from services.chassis.people import Belonging, Erased
 from services.chassis.problems import NotFound
@@ -59,6 +61,17 @@ class TakenGear(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class TakenZone(Struct, frozen=True, kw_only=True):
+    """A privacy zone as its runner asked for it. What is hidden is a wider circle beside it, which is told nobody."""
+
+    id: str
+    name: str
+    lat: float
+    lon: float
+    radius_m: int
+    created_at: datetime
+
+
 class TakenImport(Struct, frozen=True, kw_only=True):
     """An archive that was imported: how many files became what, and why some did not. The archive itself is not kept."""
 
@@ -84,6 +97,7 @@ class RunnersActivities:
     holdings: ClassVar[tuple[Holding, ...]] = (
         Holding("gear/*.json", "A piece of gear", TakenGear),
         Holding("activities/*.json", "An activity, with its runner's corrections", TakenActivity),
+        Holding("privacy-zones/*.json", "A place that others see nothing of", TakenZone),
         Holding("imports/*.json", "An archive that was imported lately, and what became of it", TakenImport),
         Holding("originals/*", "A file as it was uploaded, under its SHA-256; activities name theirs as `original`"),
     )
@@ -91,11 +105,14 @@ class RunnersActivities:
     store: ActivityStore
     gear: GearStore
     imports: ImportStore
+    zones: ZoneStore
 
     async def takeout(self, sub: str) -> AsyncIterator[Belonging]:
         """All gear, then every activity, each after the file it came in; a file of several activities comes once."""
         for gear in await self.gear.all_of(sub):
             yield Belonging(f"gear/{gear.id}.json", msgspec.json.encode(_taken_gear(gear)))
+        for zone in await self.zones.all_of(sub):
+            yield Belonging(f"privacy-zones/{zone.id}.json", msgspec.json.encode(_taken_zone(zone)))
         for one in await self.imports.recent(sub):
             yield Belonging(f"imports/{one.id}.json", msgspec.json.encode(_taken_import(one)))
         paths: dict[str, str] = {}
@@ -114,6 +131,7 @@ class RunnersActivities:
     async def erase(self, sub: str) -> Erased:
         """Remove it all."""
         await self.imports.remove_all(sub)
+        await self.zones.remove_all(sub)
         await self.store.remove_all(sub)
         return Erased()
 
@@ -138,3 +156,15 @@ def _taken_gear(gear: Gear) -> TakenGear:
 
 def _taken_import(one: Import) -> TakenImport:
     return msgspec.convert(one, TakenImport, from_attributes=True)
+
+
+def _taken_zone(zone: PrivacyZone) -> TakenZone:
+    circle = zone.circle
+    return TakenZone(
+        id=zone.id,
+        name=zone.name,
+        lat=circle.lat,
+        lon=circle.lon,
+        radius_m=round(circle.radius_m),
+        created_at=zone.created_at,
+    )

@@ -27,6 +27,7 @@ from services.activities.archives.zips import (
 )
 from services.activities.domain.imports import ArchiveKind
 from services.activities.domain.labels import NOTHING_SAID, GearSaid, Labels
+from services.activities.domain.privacy import NewZone
 from services.activities.domain.problems import NotAnActivity, NotAnArchive
 
 GIB = 1024**3
@@ -54,6 +55,7 @@ class Plan:
     kind: ArchiveKind
     items: Sequence[Item]
     gear: Mapping[str, GearSaid] = field(default_factory=dict)
+    zones: Sequence[NewZone] = ()
     titles: Mapping[int, Labels] = field(default_factory=dict)
     archives: Sequence[ZipFile] = ()
 
@@ -114,6 +116,13 @@ def _plan(archive: ZipFile, members: Mapping[str, ZipInfo], limits: Limits) -> P
 
 
 def _of_takeout(archive: ZipFile, members: Mapping[str, ZipInfo]) -> Plan:
+    zones = [
+        zone
+        for name, info in members.items()
+        if name.startswith(takeout.ZONES)
+        and refusal(info) is None
+        and (zone := takeout.zone_in(_quietly(archive, info)))
+    ]
     gear = dict(
         found
         for name, info in members.items()
@@ -135,7 +144,7 @@ def _of_takeout(archive: ZipFile, members: Mapping[str, ZipInfo]) -> Plan:
         else:
             missing = "The file it was read from is not in the archive"
             items += [Item(shown(info.filename), 0, info, missing) for info in infos]
-    return Plan("takeout", _in_order(items), gear=gear, archives=[archive])
+    return Plan("takeout", _in_order(items), gear=gear, zones=zones, archives=[archive])
 
 
 def _of_garmin(archive: ZipFile, members: Mapping[str, ZipInfo], inner: Sequence[ZipInfo], limits: Limits) -> Plan:

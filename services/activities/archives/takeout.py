@@ -12,12 +12,13 @@ from msgspec import Meta, Struct
 from services.activities.domain.activity import Source, Summary, Visibility
 from services.activities.domain.corrections import Exertion, ManualActivity
 from services.activities.domain.labels import GearSaid, Labels
+from services.activities.domain.privacy import NewZone
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.sports import Sport
 
 MANIFEST = "manifest.json"
 FORMAT, VERSION = "runnerly-takeout", 1
-ACTIVITIES, GEAR = "activities/", "gear/"
+ACTIVITIES, GEAR, ZONES = "activities/", "gear/", "privacy-zones/"
 _BAD = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
@@ -40,6 +41,13 @@ class _Gear(Struct, frozen=True):
     retire_at_m: float | None = None
     retired: bool = False
     default_for: tuple[Sport, ...] = ()
+
+
+class _Zone(Struct, frozen=True):
+    name: str
+    lat: float
+    lon: float
+    radius_m: int
 
 
 class _Manifest(Struct, frozen=True):
@@ -100,6 +108,15 @@ def gear_in(content: bytes) -> tuple[str, GearSaid] | None:
         default_for=gear.default_for,
     )
     return gear.id, said
+
+
+def zone_in(content: bytes) -> NewZone | None:
+    """A privacy zone; None where it can't be made out."""
+    try:
+        zone = msgspec.json.decode(content, type=_Zone)
+        return msgspec.convert(msgspec.to_builtins(zone), NewZone)
+    except _BAD:
+        return None
 
 
 def labels_of(taken: TakenActivity, gear: Mapping[str, GearSaid]) -> Labels:

@@ -152,9 +152,9 @@ def shown(activity: Activity, streams: Streams, hidden: Flags, rows_of_shape: Ro
 
 
 def _closed(column: Floats, breaks: Flags, gap: float) -> Floats:
-    """A rising column from zero, in which each break is so much and no more."""
-    steps = np.diff(np.nan_to_num(column), prepend=column[0])
-    return np.cumsum(np.where(breaks, gap, steps))
+    """A rising column from zero, in which each break is so much and no more; without what differences leave behind a point."""
+    steps = np.diff(column, prepend=column[0])
+    return np.cumsum(np.where(breaks, gap, steps)).round(3)
 
 
 def circles_of(zones: Sequence[PrivacyZone]) -> tuple[Circle, ...]:

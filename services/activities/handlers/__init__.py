@@ -1,5 +1,5 @@
 """HTTP in and out, one module a resource."""
 
-from services.activities.handlers import activities, along, gear, imports, stats
+from services.activities.handlers import activities, along, gear, imports, sharing, stats
 
-ROUTES = (*activities.ROUTES, *along.ROUTES, *stats.ROUTES, *gear.ROUTES, *imports.ROUTES)
+ROUTES = (*activities.ROUTES, *along.ROUTES, *stats.ROUTES, *gear.ROUTES, *imports.ROUTES, *sharing.ROUTES)

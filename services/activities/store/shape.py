@@ -14,6 +14,8 @@ CATALOGUE = "catalogue"
 OWNERS = "owners"
 UNCLAIMED = "unclaimed_originals"
 GEAR = "gear"
+SHARES = "shares"
+ZONES = "privacy_zones"
 IMPORTS = "imports"
 ARCHIVES = "archives"  # a GridFS bucket
 UNCLAIMED_ARCHIVES = "unclaimed_archives"
@@ -162,6 +164,14 @@ COLLECTIONS = (
             "properties": {"distance_mm": _WHOLE, "activities": _WHOLE, "default_for": {"bsonType": "array"}},
         },
     ),
+    CollectionSpec(
+        SHARES,
+        indexes=(
+            IndexSpec((("activity", ASCENDING),), name="by_activity", unique=True),
+            IndexSpec((("owner", ASCENDING),), name="by_owner"),
+        ),
+    ),
+    CollectionSpec(ZONES, indexes=(IndexSpec((("owner", ASCENDING),), name="by_owner"),)),
     CollectionSpec(
         IMPORTS,
         indexes=(

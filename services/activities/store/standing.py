@@ -1,4 +1,4 @@
-"""What follows from a runner's activities, statistics, records and the way of gear, in the transaction that changes them.
+"""What follows from a runner's activities in the transaction that changes them: statistics, records, gear, share links.
 
 And made anew from all activities, by the functions that change it: what is kept and what is rebuilt are the same.
 """
@@ -27,6 +27,7 @@ from services.activities.store.documents import (
 from services.activities.store.gear import GearStore
 from services.activities.store.roll_ups import RollUps, roll_up_documents
 from services.activities.store.shape import ACTIVITIES, CATALOGUE, OWNERS, RECORDS, ROLL_UPS
+from services.activities.store.sharing import Shares
 from services.chassis.mongo import Database, DeleteOne, Document, ReplaceOne, Session
 
 Write: TypeAlias = ReplaceOne[Document] | DeleteOne
@@ -77,6 +78,7 @@ class Standing:
         self._collections = {name: database.collection(name) for name in (ROLL_UPS, RECORDS, CATALOGUE)}
         self._gear = gear
         self._catalogue = Catalogue(database)
+        self._shares = Shares(database)
 
     async def follow(
         self, session: Session, owner: str, removed: Sequence[Held] = (), added: Sequence[Held] = ()
@@ -87,6 +89,7 @@ class Standing:
         if changes:
             await self._roll_ups.follow(session, owner, changes)
         await self._gear.wear(session, owner, gone, come)
+        await self._shares.follow(session, owner, gone, come)
         await self._follow_records(session, owner, removed, added)
         await self._catalogue.follow(session, owner, map(_entry_of, gone), map(_entry_of, come))
         await self._owners.update_one({"_id": owner}, _extended(gone, come), session=session)
@@ -133,6 +136,7 @@ class Standing:
         await self._records.delete_one({"_id": owner})
         await self._catalogue.remove_all(owner)
         await self._gear.remove_all(owner)
+        await self._shares.remove_all(owner)
 
     async def _follow_records(
         self, session: Session, owner: str, removed: Iterable[Held], added: Iterable[Held]

@@ -11,10 +11,12 @@ from services.activities.usecases.export import GpxOf, ListAsCsv
 from services.activities.usecases.follow_import import FollowImports
 from services.activities.usecases.import_file import ImportFile
 from services.activities.usecases.keep_gear import KeepGear
+from services.activities.usecases.keep_zones import KeepZones
 from services.activities.usecases.learn_profile import LearnProfile
 from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf, ZonesOf
 from services.activities.usecases.look_up import ListActivities, ReadActivity
 from services.activities.usecases.remove_activity import RemoveActivity
+from services.activities.usecases.share import SharedActivities, ShareLinkOf
 from services.activities.usecases.sum_up import FitnessOf, RecordsOf, SumUp
 
 
@@ -39,6 +41,9 @@ class UseCases:
     fitness_of: FitnessOf
     learn_profile: LearnProfile
     gear: KeepGear
+    zones: KeepZones
+    share_link_of: ShareLinkOf
+    shared: SharedActivities
     gpx_of: GpxOf
     list_as_csv: ListAsCsv
     bring_archive: BringArchive

@@ -8,6 +8,7 @@ process is killed, the next turn goes on with the file after the last that was c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from services.activities.store.imports import Held, ImportStore, Superseded
 from services.activities.store.originals import Originals
 from services.activities.usecases.follow_import import stream_of
 from services.activities.usecases.import_file import new_activities
+from services.activities.usecases.keep_zones import KeepZones
 from services.chassis.bus.event import Job
 from services.chassis.live import EventLog
 from services.chassis.logs import Logger
@@ -85,6 +87,7 @@ class RunImports:
     originals: Originals
     store: ActivityStore
     gear: GearStore
+    zones: KeepZones
     live: EventLog
     limits: Limits
     new_id: Callable[[], str]
@@ -150,6 +153,7 @@ class RunImports:
         """Import file after file; whether that was all. Raises `Superseded`."""
         until = time.monotonic() + self.turn_s
         if turn.at == 0:
+            await self._restore_zones(turn)
             for said in turn.plan.gear.values():
                 await self._gear_id(turn, said)
         for item in islice(turn.plan.items, turn.at, None):
@@ -160,6 +164,11 @@ class RunImports:
             self.metrics.incr("activities.import_files", outcome=outcome)
             await self._tell(turn)
         return True
+
+    async def _restore_zones(self, turn: _Turn) -> None:
+        """First of all: what is public must not be seen without them."""
+        with contextlib.suppress(Invalid):  # there are as many as one can have
+            await self.zones.restore(turn.held.owner, turn.plan.zones)
 
     async def _import(self, turn: _Turn, item: Item) -> Outcome:
         """Import one file, and count it. Raises `Superseded`, and what another turn may not meet."""

@@ -64,13 +64,15 @@ async def whole(runner: Runner) -> Any:
         )
     stats = [(await runner.get("/stats", by=by)).json for by in ("day", "month")]
     shelf = sorted(json.dumps({**one, "id": ""}, sort_keys=True) for one in gear.values())
-    return told, stats, shelf
+    zones = [{**zone, "id": ""} for zone in (await runner.get("/privacy-zones")).items]
+    return told, stats, shelf, zones
 
 
 async def a_life(runner: Runner) -> None:
     """Some of everything a runner can have, with everything that can be said about it."""
     shoes = await runner.ask("POST", "/gear", json={"kind": "shoes", "name": "Blue", "default_for": ["running"]})
     await runner.ask("POST", "/gear", json={"kind": "bike", "name": "Old", "retired": True, "retire_at_m": 9_000_000})
+    await runner.ask("POST", "/privacy-zones", json={"name": "Home", "lat": 48.85, "lon": 2.35, "radius_m": 200})
     run = await runner.uploaded(gpx(a_run(600)), "morning.gpx")
     await runner.ask(
         "PATCH",
