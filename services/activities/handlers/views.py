@@ -14,7 +14,7 @@ from services.activities.domain.recording import Floats
 from services.activities.domain.records import Achievement
 from services.activities.domain.roll_ups import Amounts
 from services.activities.domain.sports import Sport
-from services.activities.domain.streams import DECIMALS, Streams
+from services.activities.domain.streams import Streams
 
 
 class ActivityView(Struct, frozen=True):
@@ -69,7 +69,7 @@ class StreamsView(Struct, frozen=True):
     def of(cls, streams: Streams) -> StreamsView:
         """The view of streams."""
         columns = {"time": streams.time, **streams.series}
-        return cls(len(streams.time), {name: _listed(name, column) for name, column in columns.items()})
+        return cls(len(streams.time), {name: _listed(column) for name, column in columns.items()})
 
 
 class StatsView(Struct, frozen=True):
@@ -111,8 +111,10 @@ class RecordView(Struct, frozen=True):
         return cls(distance_m, best.elapsed_s, best.activity_id, best.achieved_on)
 
 
-def _listed(name: str, column: Floats) -> list[float | None]:
+def _listed(column: Floats) -> list[float | None]:
+    """A column as JSON has it: None where a point is not known, whole numbers (written in half the time) where all are."""
     unknown = np.isnan(column)
     if unknown.any():
         return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124 - NaN
-    return list((column if DECIMALS[name] else column.astype(np.int64)).tolist())
+    whole = np.rint(column)
+    return list((whole.astype(np.int64) if (whole == column).all() else column).tolist())

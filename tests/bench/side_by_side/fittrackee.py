@@ -103,6 +103,8 @@ class FitTrackee:
                 env=self._environ,
             )
         )
+        tasks = (str(self._venv / "bin" / "dramatiq"), "fittrackee.tasks:broker", "--processes=1")
+        self._children.append(Child(tasks, log=self.home / "tasks.log", env=self._environ))
         until(self._answers, within_s=60, what="the start of FitTrackee")
 
     def _start_postgres(self) -> None:
@@ -229,7 +231,7 @@ class FitTrackee:
         return self._ask("POST", "/api/workouts", body, Content_Type=f"multipart/form-data; boundary={boundary}")[0]
 
     def roots(self) -> Sequence[int]:
-        """PostgreSQL, Redis and gunicorn."""
+        """PostgreSQL, Redis, the tiles, gunicorn, and the process of its background tasks."""
         return [child.pid for child in self._children]
 
     def stop(self) -> None:

@@ -49,6 +49,7 @@ class Runnerly:
             "MONGODB_URI": f"mongodb://127.0.0.1:{self._database_port}/?directConnection=true",
             "SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
             "RUNNERLY_LOG_LEVEL": "warning",
+            "RUNNERLY_WORKERS": str(self.workers),
         }
 
     def start(self) -> None:
