@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
+import pyotp
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.support.browsing import Visitor
@@ -53,3 +55,8 @@ def upload(page: Page, *files: FilePayload) -> None:
 def runs(page: Page) -> list[str]:
     """The rows of the list of runs, as text."""
     return page.get_by_role("table", name="Your runs").locator("tbody tr").all_inner_texts()
+
+
+def code(secret: str, *, ahead: int = 0) -> str:
+    """What an app shows, now or in so many half minutes."""
+    return pyotp.TOTP(secret.replace(" ", "")).at(int(time.time()) + 30 * ahead)

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import signed_in, three_files, upload
+from tests.browser.steps import code, signed_in, three_files, upload
 from tests.support.browsing import Visitor
 
 Visit = Callable[..., Visitor]
@@ -32,6 +32,11 @@ def scenes(page: Page) -> dict[str, Callable[[], object]]:
         "second factor": lambda: [
             page.get_by_role("button", name="Turn it on").click(),
             expect(page.get_by_label("The six digits")).to_be_focused(),
+        ],
+        "recovery codes": lambda: [
+            page.get_by_label("The six digits").fill(code(page.locator("#secret").inner_text())),
+            page.keyboard.press("Enter"),
+            expect(page.get_by_role("heading", name="Your recovery codes")).to_be_focused(),
         ],
     }
 
@@ -87,7 +92,8 @@ def test_a_narrow_screen_is_never_scrolled_sideways(runner: Runner, locale: str)
         look()
         fits(page, what)
     page.add_init_script(f"Object.defineProperty(navigator, 'languages', {{get: () => ['{locale}']}})")
-    for address in ("/", page.url.removeprefix(visitor.home)):
+    run = page.locator("#runs a").first.get_attribute("href")
+    for address in ("/", f"/{run}", "/#account"):
         page.goto(visitor.home + address)
         page.wait_for_load_state("networkidle")
         fits(page, f"{address} in {locale}")

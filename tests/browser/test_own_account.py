@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pyotp
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import runs, sign_in, signed_in, three_files, upload
+from tests.browser.steps import code, runs, sign_in, signed_in, three_files, upload
 from tests.support.api import PASSWORD, Api
 from tests.support.browsing import Visitor
 from tests.support.running import Running
@@ -34,11 +34,6 @@ def says(page: Page, words: str) -> None:
 
 def signed_in_now(page: Page) -> None:
     expect(page.get_by_role("heading", name="Add runs")).to_be_visible()
-
-
-def code(secret: str, *, ahead: int = 0) -> str:
-    """What an app shows, now or in so many half minutes."""
-    return pyotp.TOTP(secret).at(int(time.time()) + 30 * ahead)
 
 
 def test_a_second_factor_is_turned_on_asked_for_and_survives_a_lost_telephone(runner: Runner) -> None:
@@ -80,6 +75,7 @@ def test_a_second_factor_is_turned_on_asked_for_and_survives_a_lost_telephone(ru
     expect(otp).to_be_focused()
     expect(otp).to_have_attribute("autocomplete", "one-time-code")
     says(page, "takes a code, too")
+    assert Axe().run(page).violations_count == 0
     otp.fill("000000")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_have_text("The e-mail address, the password or the code is wrong.")
