@@ -60,9 +60,10 @@ format: develop ## Format the code and fix what can be fixed
 	@$(PYTHON_HERE) -m ruff format .
 
 .PHONY: bench
-bench: develop ## What the chassis costs, as a ratio to bare Tornado (needs wrk)
+bench: develop ## What the chassis costs against bare Tornado (needs wrk), and sign-ins the others
 	@scripts/install-parts.sh wrk
-	@exec $(PYTHON_HERE) -m tests.bench.chassis_cost
+	@$(PYTHON_HERE) -m tests.bench.chassis_cost
+	@exec $(PYTHON_HERE) -m tests.bench.sign_ins
 
 .PHONY: bench-peer
 bench-peer: develop ## Runnerly and FitTrackee side by side: reads, uploads, memory (needs PostgreSQL, Redis, wrk)

@@ -7,9 +7,11 @@ from datetime import timedelta
 from functools import partial
 
 from services.accounts import events, store
+from services.accounts.blocked_passwords import read_blocked_passwords
 from services.accounts.clients.owners import Owners
 from services.accounts.clients.tokendealer import Tokendealer
 from services.accounts.devices import Devices
+from services.accounts.domain.passwords import PasswordRules
 from services.accounts.handlers import ROUTES
 from services.accounts.hashing import Hashing
 from services.accounts.people import AccountsOfPeople
@@ -28,6 +30,7 @@ from services.accounts.usecases import UseCases
 from services.accounts.usecases.activate import Activate
 from services.accounts.usecases.administer import Administer
 from services.accounts.usecases.back_off import BackOff
+from services.accounts.usecases.change_email import AskForEmailChange, ConfirmEmail
 from services.accounts.usecases.confirm_password import ConfirmPassword
 from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion, Seal
 from services.accounts.usecases.end_other_sessions import EndOtherSessions
@@ -41,11 +44,12 @@ from services.accounts.usecases.number_accounts import NumberAccounts
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.record_act import RecordAct
 from services.accounts.usecases.register import Register
-from services.accounts.usecases.reset_password import MailPasswordReset, ResetPassword
 from services.accounts.usecases.second_factor import FactorVault, KeepSecondFactor, ProveSecondFactor
 from services.accounts.usecases.sessions import Sessions
+from services.accounts.usecases.set_password import ChangePassword, MailPasswordReset, ResetPassword
 from services.accounts.usecases.settle_sessions import SettleSessions
 from services.accounts.usecases.sign_in import SignIn
+from services.accounts.usecases.unlock import MailUnlock, Unlock
 from services.chassis.audit import Auditor
 from services.chassis.identity import Peer
 from services.chassis.service import Built, Chassis, Service
@@ -56,6 +60,7 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     clock, log = chassis.clock, chassis.log
     accounts, attempts = Accounts(chassis.database, chassis.bus.outbox), Attempts(chassis.database)
     hashing = Hashing(threads=settings.hashing_threads)
+    rules = PasswordRules(read_blocked_passwords())
     hash_name = partial(chassis.secrets.keyed_hash, "accounts.attempts")
     tokendealer = Tokendealer(Peer.of("tokendealer", chassis.process, chassis.http, chassis.identity))
     owners = Owners({name: Peer.of(name, chassis.process, chassis.http, chassis.identity) for name in settings.owners})
@@ -63,7 +68,7 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     deletions = Deletions(chassis.database, chassis.bus.outbox, accounts, chassis.tombstones)
     seal = Seal(chassis.secrets)
     mailing = MailingLinks(attempts, settings.limits, hash_name, settings.activation_hours)
-    back_off = BackOff(attempts, settings.limits, hash_name, clock)
+    back_off = BackOff(attempts, settings.limits, hash_name, clock, MailUnlock(accounts, mailing, clock, log))
     confirm_password = ConfirmPassword(accounts, hashing, back_off)
     vault = FactorVault(SecondFactors(chassis.database, chassis.bus.outbox), chassis.secrets)
     prove = ProveSecondFactor(vault, clock, chassis.metrics, log)
@@ -75,14 +80,18 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     trail = Trail(chassis.database, auditor, timedelta(days=settings.audit_days), clock)
     finder, settle_sessions = Finder(chassis.database), SettleSessions(accounts, tokendealer, clock)
     uses = UseCases(
-        register=Register(accounts, hashing, mailing, clock, chassis.metrics, log),
+        register=Register(accounts, rules, hashing, mailing, clock, chassis.metrics, log),
         activate=Activate(accounts, clock),
         mail_activation=MailActivation(accounts, mailing, clock),
         mail_password_reset=MailPasswordReset(accounts, mailing, clock),
-        reset_password=ResetPassword(accounts, hashing, tokendealer, back_off, clock),
         sign_in=SignIn(accounts, hashing, back_off, prove, meet_device, tokendealer, clock, log),
         sessions=Sessions(tokendealer, accounts, devices, clock),
         second_factor=KeepSecondFactor(vault, accounts, confirm_password, tokendealer, clock, log),
+        reset_password=ResetPassword(accounts, rules, hashing, tokendealer, back_off, clock, log),
+        change_password=ChangePassword(accounts, confirm_password, rules, hashing, tokendealer, clock, log),
+        ask_for_email_change=AskForEmailChange(accounts, confirm_password, mailing, clock),
+        confirm_email=ConfirmEmail(accounts, mailing, clock, log),
+        unlock=Unlock(accounts, back_off, clock),
         read_account=ReadAccount(accounts),
         change_profile=ChangeProfile(accounts, clock),
         administer=Administer(accounts, finder, trail, auditor, settle_sessions, clock, log),

@@ -20,7 +20,7 @@ from services.chassis.bus.service_bus import ServiceBus
 
 MAIL_QUEUE = "mailer.send"
 RecordAct = Callable[[Act], Awaitable[None]]
-SettleSessions = Callable[[str, datetime, bool], Awaitable[None]]
+SettleSessions = Callable[[str, datetime, bool, str | None], Awaitable[None]]
 
 
 class EndOtherSessions(Protocol):
@@ -31,8 +31,8 @@ class EndOtherSessions(Protocol):
 
 
 REGISTERED, ACTIVATED, ROLES_CHANGED = "account.registered", "account.activated", "account.roles_changed"
-PASSWORD_CHANGED, PROFILE_CHANGED = "account.password_changed", "profile.changed"
-SECOND_FACTOR_CHANGED = "second_factor.changed"
+PASSWORD_CHANGED, EMAIL_CHANGED = "account.password_changed", "account.email_changed"
+PROFILE_CHANGED, SECOND_FACTOR_CHANGED = "profile.changed", "second_factor.changed"
 DISABLED, ENABLED = "account.disabled", "account.enabled"
 
 
@@ -59,10 +59,15 @@ def disabled_or_enabled(account: Account) -> Event:
     return Event.of(topic, key=account.id, version=account.version, data={}, sub=account.id)
 
 
-def password_changed(account: Account) -> Event:
-    """A person has chosen another password; every session of before is over."""
-    data = {"password_replaced": True}
+def password_changed(account: Account, *, keep: str | None = None) -> Event:
+    """A person has chosen another password; every session of before is over, but the one to keep."""
+    data = {"password_replaced": True, "keep": keep}
     return Event.of(PASSWORD_CHANGED, key=account.id, version=account.version, data=data, sub=account.id)
+
+
+def email_changed(account: Account) -> Event:
+    """A person has another address; which, is nobody else's business."""
+    return Event.of(EMAIL_CHANGED, key=account.id, version=account.version, data={}, sub=account.id)
 
 
 def profile_changed(account: Account) -> Event:
@@ -79,11 +84,11 @@ def second_factor_changed(sub: str, *, keep: str | None) -> Event:
     return Event.of(SECOND_FACTOR_CHANGED, key=sub, version=0, data={"keep": keep}, sub=sub)
 
 
-def mail(template: str, account: Account, data: dict[str, Any] | None = None) -> Job:
-    """A mail to the address of an account, in its owner's language."""
+def mail(template: str, account: Account, data: dict[str, Any] | None = None, *, to: str | None = None) -> Job:
+    """A mail to the owner of an account, in their language, at their address where no other is named."""
     order = {
         "template": template,
-        "to": account.email,
+        "to": to or account.email,
         "locale": account.profile.locale,
         "data": data or {},
         "sub": account.id,
@@ -111,7 +116,9 @@ async def listen(bus: ServiceBus, settle_sessions: SettleSessions, end_other_ses
     """Hear what changes what somebody may do: the tokendealer is told of it until it has understood."""
 
     async def settle(event: Event) -> None:
-        await settle_sessions(event.key, event.occurred_at, event.data.get("password_replaced", False))
+        await settle_sessions(
+            event.key, event.occurred_at, event.data.get("password_replaced", False), event.data.get("keep")
+        )
 
     async def end_others(event: Event) -> None:
         await end_other_sessions(event.key, began_before=event.occurred_at, keep=event.data["keep"])

@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from services.accounts import events
 from services.accounts.app import SERVICE
+from services.accounts.blocked_passwords import read_blocked_passwords
 from services.accounts.domain.accounts import Account, Profile, Role, check_profile, with_password
-from services.accounts.domain.passwords import check_password
+from services.accounts.domain.links import EmailTaken
+from services.accounts.domain.passwords import PasswordRules
 from services.accounts.hashing import Hashing
-from services.accounts.store.accounts import Accounts, EmailTaken
+from services.accounts.store.accounts import Accounts
 from services.accounts.store.second_factors import SecondFactors
 from services.accounts.usecases.administer import acts_on
 from services.accounts.usecases.register import ID_BYTES
@@ -116,7 +118,8 @@ async def make_admin(
     if known is not None and known.activated:
         await _change(accounts, auditor, known, known.password)
         return f"{known.email} is an administrator"
-    hashed = await _hashed(check_password(ask()))
+    rules = PasswordRules(read_blocked_passwords())
+    hashed = await _hashed(rules.check(ask(), (profile.name, address.text)))
     if known is None:
         try:
             await _add(accounts, auditor, address, profile, hashed)
@@ -159,7 +162,7 @@ async def _add(accounts: Accounts, auditor: Auditor, address: Address, profile: 
     account = Account(secrets.token_urlsafe(ID_BYTES), address.text, hashed, profile, now, ADMIN_ROLES, now)
     act = auditor.told("account.created", OPERATORS, auditor.person(account.id), roles=" ".join(account.roles))
     told = [events.registered(account), events.profile_changed(account), act]
-    await accounts.add(account, address.key, None, told, unkeyed())
+    await accounts.add(account, address.key, (), told, unkeyed())
 
 
 def _password(*, from_stdin: bool) -> str:

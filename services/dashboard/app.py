@@ -19,7 +19,7 @@ async def build(chassis: Chassis, settings: DashboardSettings) -> Built:  # noqa
 SERVICE = Service(
     name="dashboard",
     summary="The front page.",
-    prefixes=("/", "/activate", "/assets", "/forgot-password", "/reset-password"),
+    prefixes=("/", "/assets", *(route.path for route in ROUTES if route.path != "/")),
     routes=ROUTES,
     assets={"/assets": STATIC},
     settings=DashboardSettings,

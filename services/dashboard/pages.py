@@ -73,9 +73,29 @@ class PasswordPage(Page):
         return self.shown("no-store")
 
 
+class EmailPage(Page):
+    """Where the link in the mail to a new address leads."""
+
+    @operation("readEmailPage", scope=None)
+    async def get(self, query: MailedLink) -> File:
+        """Show the page, which makes the address that of the account that the link's token names."""
+        return self.shown("no-store")
+
+
+class UnlockPage(Page):
+    """Where the link in a mail about a locked account leads."""
+
+    @operation("readUnlockPage", scope=None)
+    async def get(self, query: MailedLink) -> File:
+        """Show the page, which unlocks the account that the link's token names."""
+        return self.shown("no-store")
+
+
 ROUTES = (
     Route("/", FrontPage),
     Route("/forgot-password", ForgottenPage),
     Route("/activate", ActivationPage),
     Route("/reset-password", PasswordPage),
+    Route("/confirm-email", EmailPage),
+    Route("/unlock", UnlockPage),
 )

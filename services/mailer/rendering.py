@@ -26,9 +26,15 @@ TEMPLATE_ROOM = files("services.mailer") / "templates"
 NOTICE = "notice"  # some sentences around one link: the form that all mails have so far
 PAGES = {
     "activate": "activate?token={token}",
-    "password-reset": "reset-password?token={token}",
     "already-registered": "",
     "account-deleted": "",
+    "password-reset": "reset-password?token={token}",
+    "password-changed": "forgot-password",
+    "confirm-email": "confirm-email?token={token}",
+    "email-change-asked": "reset-password?token={token}",
+    "email-changed": "reset-password?token={token}",
+    "email-in-use": "forgot-password",
+    "unlock": "unlock?token={token}",
     "export-ready": "api/v1/accounts/me/exports/{export_id}/archive",
 }
 OWN_ACCOUNT = "#account"  # where all the others lead: they tell of what happened to it

@@ -1,1 +1,1 @@
-"""Benchmarks: ratios between two things measured in turn in one run, never absolute times. `make bench` runs them."""
+"""Benchmarks: ratios between two things measured in turn in one run; times only where people wait. `make bench` runs them."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.steps import sign_in, signed_in
-from tests.support.api import Mailbox
+from tests.support.api import Api, Mailbox, Person
 from tests.support.browsing import Visitor
 from tests.support.running import Running
 
@@ -69,3 +69,35 @@ def test_a_link_that_is_used_up_leads_to_the_next_one(visit: Runner, locale: str
 def test_a_link_cut_short_offers_another_one(visit: Runner) -> None:
     page = visit().open("/reset-password")
     expect(page.get_by_role("heading", name="Forgot your password?")).to_be_visible()
+
+
+def test_a_new_address_is_confirmed_by_its_link(runner: Runner, it: Running) -> None:
+    visitor = runner()
+    person = Person(Api(it.port), visitor.email)
+    person.sign_in()
+    new = f"new-{visitor.email}"
+    asked = person.api.post("accounts/me/email", {"email": new, "password": visitor.password})
+    assert asked.status == 202
+
+    page = visitor.open(mailed(it, new, "confirm-email", 1))
+
+    expect(page.get_by_role("status").filter(has_text=f"{new} is the address of your account now")).to_be_visible()
+    assert page.url == f"{visitor.home}/"
+    page.keyboard.type(visitor.password)  # the password has the focus already, and the address is filled in
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_who_was_locked_out_gets_in_by_the_link(runner: Runner, it: Running) -> None:
+    visitor = runner(locale="de-DE")
+    for number in range(10):
+        Api(it.port).post("sessions", {"email": visitor.email, "password": f"wrong {number}"})
+
+    page = visitor.open(mailed(it, visitor.email, "unlock", 2))
+
+    expect(page.get_by_role("status").filter(has_text="Dein Konto ist entsperrt")).to_be_visible()
+    form = page.get_by_role("form", name="Anmelden")
+    form.get_by_label("E-Mail").fill(visitor.email)
+    form.get_by_label("Passwort").fill(visitor.password)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Abmelden")).to_be_visible()

@@ -94,15 +94,21 @@ class Street:
         """What an address got, oldest first."""
         return [message for to, message in self.mail.taken if to == email]
 
-    async def secrets_mailed_to(self, email: str, number: int = 1) -> list[str]:
-        """The secrets of so many activation mails, once they have arrived; oldest first."""
-        await eventually(lambda: len(self._secrets(email)) >= number)
-        return self._secrets(email)
+    async def secrets_mailed_to(self, email: str, number: int = 1, *, page: str = "activate") -> list[str]:
+        """The secrets of so many mails whose link leads to a page, once they have arrived; oldest first."""
+        await eventually(lambda: len(self.secrets_so_far(email, page)) >= number)
+        return self.secrets_so_far(email, page)
 
-    def _secrets(self, email: str) -> list[str]:
+    def secrets_so_far(self, email: str, page: str) -> list[str]:
+        """Those that have arrived."""
         bodies = [message.get_body(("plain",)) for message in self.mails_to(email)]
         texts = [body.get_content() for body in bodies if body]
-        return [found[1] for text in texts if (found := re.search(r"/activate\?token=([\w-]+)", text))]
+        return [found[1] for text in texts if (found := re.search(rf"/{page}\?token=([\w-]+)", text))]
+
+    async def subjects_to(self, email: str, number: int) -> list[str]:
+        """The subjects of so many mails to an address, once they have arrived; oldest first."""
+        await eventually(lambda: len(self.mails_to(email)) >= number)
+        return [str(message["Subject"]) for message in self.mails_to(email)]
 
     async def active_runner(self, email: str = "kim@runnerly.test") -> str:
         """The access token of somebody who has registered, activated and signed in."""

@@ -99,6 +99,11 @@ class Account(Struct, frozen=True):
         """Whether its owner can look after this Runnerly, now."""
         return Role.ADMIN in self.roles and self.activated and not self.disabled
 
+    @property
+    def known_of_owner(self) -> tuple[str, ...]:
+        """What anybody who knows the person would try first."""
+        return (self.profile.name, self.email)
+
 
 def with_password(account: Account, hashed: str, now: datetime) -> Account:
     """The account with another password."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.accounts.handlers import (
     accounts,
     admin,
+    credentials,
     deletions,
     exports,
     own_account,
@@ -17,6 +18,7 @@ ROUTES = (
     *accounts.ROUTES,
     *admin.ROUTES,
     *own_account.ROUTES,
+    *credentials.ROUTES,
     *exports.ROUTES,
     *deletions.ROUTES,
     *password_resets.ROUTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from services.accounts.domain.links import LinkGone
+from services.accounts.domain.links import EmailTaken, LinkGone
 from services.accounts.handlers.accounts import Email, Password, Secret, accepted
 from services.accounts.usecases import UseCases
 from services.chassis.endpoint import Endpoint, Route
@@ -19,7 +19,7 @@ class Forgotten(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewPassword(Struct, frozen=True, forbid_unknown_fields=True):
-    """The secret of the link in the mail, and the new password, of 8 to 128 characters of any kind."""
+    """The secret of the link in the mail, and the new password, with the rules of registering."""
 
     token: Secret
     password: Password
@@ -38,9 +38,9 @@ class PasswordResets(Endpoint[UseCases]):
 class CompletedReset(Endpoint[UseCases]):
     """The use of such a link."""
 
-    @operation("resetPassword", scope=None, problems=(LinkGone,))
+    @operation("resetPassword", scope=None, problems=(LinkGone, EmailTaken))
     async def post(self, body: NewPassword) -> None:
-        """Choose a new password with the secret that was mailed. It works once, and ends all sessions."""
+        """Choose a new password with the secret that was mailed. It works once, and ends all sessions and what apps may do."""
         await self.uses.reset_password(body.token, body.password)
 
 

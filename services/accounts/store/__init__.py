@@ -9,12 +9,14 @@ from services.accounts.store import (
     export_files,
     exports,
     known_devices,
+    links,
     second_factors,
     trail,
 )
 
 COLLECTIONS = (
     *accounts.COLLECTIONS,
+    *links.COLLECTIONS,
     *attempts.COLLECTIONS,
     *known_devices.COLLECTIONS,
     *second_factors.COLLECTIONS,

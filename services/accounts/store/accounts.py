@@ -1,29 +1,31 @@
-"""Accounts, and the links that were mailed to them.
+"""Accounts, and what changes them.
 
-An e-mail address has one account: a unique index on its key says so, not a look before the write. A change and what is
-told of it are one transaction; a link is used by deleting it in that transaction, so that of two that use it at once
-one finds nothing.
+An e-mail address has one account: a unique index on its key says so, not a look before the write. A change, the use of the
+link that it was made with, and what is told of it are one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from services.accounts.domain.accounts import Account, Profile
+from services.accounts.domain.accounts import Account
 from services.accounts.domain.finding import terms_of
-from services.accounts.domain.links import Claimed, Link, LinkGone, Purpose
+from services.accounts.domain.links import EmailTaken, Link, LinkGone, Purpose
 from services.accounts.store import directory
+from services.accounts.store.documents import profile_document, profile_of
+from services.accounts.store.links import Links
+from services.chassis.addresses import parse_address
 from services.chassis.bus.event import Message
 from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import Once
 from services.chassis.mongo import CollectionSpec, Database, Document, DuplicateKeyError, IndexSpec, Session
 from services.chassis.problems import NotFound, Stale
 
-ACCOUNTS, LINKS = "accounts", "links"
+ACCOUNTS = "accounts"
 
 COLLECTIONS = (
     CollectionSpec(
@@ -48,16 +50,10 @@ COLLECTIONS = (
         },
     ),
     directory.NUMBERS,
-    CollectionSpec(
-        LINKS,
-        indexes=(
-            IndexSpec((("expires_at", 1),), name="expiry", expire_after_s=0),
-            IndexSpec((("sub", 1), ("purpose", 1)), name="by_person"),
-        ),
-    ),
 )
 
 CHANGING = (
+    "email",
     "password",
     "profile",
     "roles",
@@ -68,14 +64,11 @@ CHANGING = (
     directory.TERMS,
 )
 
+T = TypeVar("T")
 Change = Callable[[Account], Account]
 UseLink = Callable[[Account, Link], Account]
 Tell = Callable[[Account, Account], Sequence[Message]]
 Beside = Callable[[Session, Account, Account], Awaitable[None]]
-
-
-class EmailTaken(Exception):
-    """The address has an account by now."""
 
 
 class Accounts:
@@ -84,7 +77,7 @@ class Accounts:
     def __init__(self, database: Database, outbox: Outbox) -> None:
         self._database, self._outbox = database, outbox
         self._accounts = database.collection(ACCOUNTS)
-        self._links = database.collection(LINKS)
+        self._links = Links(database)
         self._numbers = directory.Numbers(database)
 
     async def by_email(self, email_key: str) -> Account | None:
@@ -97,57 +90,87 @@ class Accounts:
         found = await self._accounts.find_one({"_id": sub}, session=session)
         return account_of(found) if found else None
 
+    async def holder_of(self, email_key: str, now: datetime) -> Account | None:
+        """The account of an address, or the one that had it until lately and can have it back.
+
+        In this order: an address that is given up has its recovery in the same transaction.
+        """
+        account = await self.by_email(email_key)
+        former = None if account else await self._links.who_can_recover(email_key, now)
+        return await self.find(former) if former else account
+
+    async def by_link(self, link_hash: str, purposes: Sequence[Purpose], now: datetime) -> tuple[Account, Link]:
+        """The account of a link that is good for one of these, and the link, which stays good. Raises `LinkGone`."""
+        link = await self._links.find(link_hash, purposes, now)
+        account = await self.find(link.sub) if link else None
+        if link is None or account is None:
+            raise LinkGone
+        return account, link
+
     async def add(
-        self, account: Account, email_key: str, link: Link | None, told: Sequence[Message], once: Once[None]
+        self, account: Account, email_key: str, links: Sequence[Link], told: Sequence[Message], once: Once[None]
     ) -> None:
-        """Keep a new account, the link that was made for it, and what is to be told. Raises `EmailTaken`."""
+        """Keep a new account, the links that were made for it, and what is to be told. Raises `EmailTaken`."""
         number = await self._numbers.next()
 
         async def body(session: Session) -> None:
             document = {**_account_document(account), "email_key": email_key, "number": number}
             await self._accounts.insert_one(document, session=session)
-            await self._tell(session, link, told, once)
+            await self._tell(session, links, told, once)
 
-        try:
-            await self._database.transact(body)
-        except DuplicateKeyError as duplicate:
-            raise EmailTaken from duplicate
+        await self._transact(body)
 
-    async def tell(self, link: Link | None, told: Sequence[Message], once: Once[None]) -> None:
-        """Keep a link for an account that is there, where one was made, and what is to be told."""
+    async def tell(self, links: Sequence[Link], told: Sequence[Message], once: Once[None]) -> None:
+        """Keep links that were made for an account that is there, and what is to be told."""
 
         async def body(session: Session) -> None:
-            await self._tell(session, link, told, once)
+            await self._tell(session, links, told, once)
 
         await self._database.transact(body)
 
-    async def use_link(self, link_hash: str, purpose: Purpose, now: datetime, change: UseLink, tell: Tell) -> Account:
-        """Use a link: change its account as `change` says, and tell of it (of it before, and after). Raises `LinkGone`.
+    async def use_link(
+        self,
+        link_hash: str,
+        purpose: Purpose,
+        now: datetime,
+        change: UseLink,
+        tell: Tell,
+        *,
+        leave: Sequence[Link] = (),
+    ) -> Account:
+        """Use a link: change its account as `change` says, and tell of it (of it before, and after).
 
-        Every other link of this purpose that the person was sent is used up with it.
+        `leave` are links that come of it. Raises `LinkGone`, and `EmailTaken` where it leads to an address that is another's.
         """
 
         async def body(session: Session) -> Account:
-            wanted = {"_id": link_hash, "purpose": purpose, "expires_at": {"$gt": now}}
-            used = await self._links.find_one_and_delete(wanted, session=session)
-            found = await self._accounts.find_one({"_id": used["sub"]}, session=session) if used else None
-            if not used or not found:
+            used = await self._links.use(session, link_hash, purpose, now)
+            found = await self._accounts.find_one({"_id": used.sub}, session=session)
+            if not found:
                 raise LinkGone
             account = account_of(found)
-            changed = msgspec.structs.replace(change(account, _link(used)), version=account.version + 1)
+            changed = msgspec.structs.replace(change(account, used), version=account.version + 1)
             await self._accounts.update_one({"_id": changed.id}, {"$set": _changes(changed)}, session=session)
-            await self._links.delete_many({"sub": changed.id, "purpose": purpose}, session=session)
+            await self._links.add(session, leave)
             await self._outbox.add(session, *tell(account, changed))
             return changed
 
-        return await self._database.transact(body)
+        return await self._transact(body)
 
     async def change(
-        self, sub: str, change: Change, tell: Tell, *, expected: int | None = None, beside: Beside | None = None
+        self,
+        sub: str,
+        change: Change,
+        tell: Tell,
+        *,
+        expected: int | None = None,
+        beside: Beside | None = None,
+        void: Sequence[Purpose] = (),
     ) -> Account:
         """Change an account; raises `NotFound`, and `Stale` where it is not of the expected version.
 
-        A change that changes nothing writes and tells nothing. `beside` writes, or refuses, in the same transaction.
+        A change that changes nothing writes and tells nothing. `beside` writes, or refuses, in the same transaction; `void` are
+        links that are no good after it.
         """
 
         async def body(session: Session) -> Account:
@@ -162,6 +185,7 @@ class Accounts:
                 return account
             changed = msgspec.structs.replace(changed, version=account.version + 1)
             await self._accounts.update_one({"_id": sub}, {"$set": _changes(changed)}, session=session)
+            await self._links.void(session, sub, void)
             await self._outbox.add(session, *tell(account, changed))
             if beside is not None:
                 await beside(session, account, changed)
@@ -169,13 +193,17 @@ class Accounts:
 
         return await self._database.transact(body)
 
+    async def void_links(self, sub: str, purpose: Purpose) -> None:
+        """Make a person's links for a purpose void."""
+        await self._links.void(None, sub, (purpose,))
+
     async def replace_password(self, sub: str, old: str, new: str) -> None:
         """Put a hash in the place of another one of the same password (its parameters have changed)."""
         await self._accounts.update_one({"_id": sub, "password": old}, {"$set": {"password": new}})
 
     async def remove(self, session: Session, sub: str) -> bool:
         """Remove a person's account and links in a transaction; False where there is no account."""
-        await self._links.delete_many({"sub": sub}, session=session)
+        await self._links.erase(sub, session)
         return (await self._accounts.delete_one({"_id": sub}, session=session)).deleted_count == 1
 
     async def last_seen(self, sub: str) -> datetime | None:
@@ -190,19 +218,26 @@ class Accounts:
 
     async def erase(self, sub: str) -> None:
         """Remove a person's account and links."""
-        await self._links.delete_many({"sub": sub})
+        await self._links.erase(sub)
         await self._accounts.delete_one({"_id": sub})
 
-    async def _tell(self, session: Session, link: Link | None, told: Sequence[Message], once: Once[None]) -> None:
-        if link:
-            await self._links.insert_one(_link_document(link), session=session)
+    async def _transact(self, body: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Raises `EmailTaken`: what is written here has nothing unique but the address."""
+        try:
+            return await self._database.transact(body)
+        except DuplicateKeyError as duplicate:
+            raise EmailTaken from duplicate
+
+    async def _tell(self, session: Session, links: Sequence[Link], told: Sequence[Message], once: Once[None]) -> None:
+        await self._links.add(session, links)
         await self._outbox.add(session, *told)
         await once.keep(session, None)
 
 
 def _changes(account: Account) -> Document:
     document = _account_document(account)
-    return {name: document[name] for name in CHANGING}
+    changing = {name: document[name] for name in CHANGING}
+    return {**changing, "email_key": parse_address(account.email).key}
 
 
 def _account_document(account: Account) -> Document:
@@ -211,7 +246,7 @@ def _account_document(account: Account) -> Document:
     return {
         "_id": fields.pop("id"),
         **fields,
-        "profile": _profile_document(account.profile),
+        "profile": profile_document(account.profile),
         "roles": roles,
         directory.TERMS: terms_of(account),
     }
@@ -220,33 +255,4 @@ def _account_document(account: Account) -> Document:
 def account_of(document: Document) -> Account:
     """The account in a document."""
     fields = {name: value for name, value in document.items() if name in Account.__struct_fields__}
-    return msgspec.convert({**fields, "id": document["_id"], "profile": _profile(document["profile"])}, Account)
-
-
-def _link_document(link: Link) -> Document:
-    document: Document = {"_id": link.hash, "purpose": link.purpose, "sub": link.sub, "expires_at": link.expires_at}
-    if link.claimed:
-        claimed = {"password": link.claimed.password, "profile": _profile_document(link.claimed.profile)}
-        document["claimed"] = claimed
-    return document
-
-
-def _link(document: Document) -> Link:
-    claimed = document.get("claimed")
-    return Link(
-        document["_id"],
-        Purpose(document["purpose"]),
-        document["sub"],
-        document["expires_at"],
-        Claimed(claimed["password"], _profile(claimed["profile"])) if claimed else None,
-    )
-
-
-def _profile_document(profile: Profile) -> Document:
-    """A day is kept as its date in text: BSON has moments only."""
-    fields: dict[str, Any] = msgspec.structs.asdict(profile)
-    return {**fields, "born_on": profile.born_on.isoformat() if profile.born_on else None}
-
-
-def _profile(document: Document) -> Profile:
-    return msgspec.convert(document, Profile)
+    return msgspec.convert({**fields, "id": document["_id"], "profile": profile_of(document["profile"])}, Account)

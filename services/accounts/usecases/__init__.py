@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 from services.accounts.usecases.activate import Activate
 from services.accounts.usecases.administer import Administer
+from services.accounts.usecases.change_email import AskForEmailChange, ConfirmEmail
 from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion
 from services.accounts.usecases.exports import ReadExport, RequestExport
 from services.accounts.usecases.mail_activation import MailActivation
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.register import Register
-from services.accounts.usecases.reset_password import MailPasswordReset, ResetPassword
 from services.accounts.usecases.second_factor import KeepSecondFactor
 from services.accounts.usecases.sessions import Sessions
+from services.accounts.usecases.set_password import ChangePassword, MailPasswordReset, ResetPassword
 from services.accounts.usecases.sign_in import SignIn
+from services.accounts.usecases.unlock import Unlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,10 @@ class UseCases:
     mail_activation: MailActivation
     mail_password_reset: MailPasswordReset
     reset_password: ResetPassword
+    change_password: ChangePassword
+    ask_for_email_change: AskForEmailChange
+    confirm_email: ConfirmEmail
+    unlock: Unlock
     sign_in: SignIn
     sessions: Sessions
     second_factor: KeepSecondFactor

@@ -10,7 +10,7 @@ forgotten, by choosing a new password as often as they like, and it is them whom
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,16 +33,22 @@ class Guess(Struct, frozen=True):
     account: Counter
     address: Counter
     code: Counter
+    email_key: str
 
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
-    """Counts failures. `hash_name` makes the keyed hash that a counter is known by."""
+    """Counts failures. `hash_name` makes the keyed hash that a counter is known by.
+
+    `tell_locked` is called with the failure that locks an account, whether there is one of this address or not; not for wrong
+    codes of a second factor: that lock no mail can end, as who sends codes knows the password.
+    """
 
     attempts: Attempts
     limits: Limits
     hash_name: Callable[[str], str]
     clock: Callable[[], datetime]
+    tell_locked: Callable[[str], Awaitable[None]]
 
     def guess(self, email_key: str, client_ip: str) -> Guess:
         """Somebody at this address of the network tries the account of this e-mail address."""
@@ -50,6 +56,7 @@ class BackOff:
             Counter(self._account(email_key), self.limits.account),
             Counter(self.hash_name(f"address:{network_of(client_ip)}"), self.limits.address),
             Counter(self._code(email_key), self.limits.account),
+            email_key,
         )
 
     async def check(self, guess: Guess) -> None:
@@ -63,6 +70,8 @@ class BackOff:
         """Count a failure, of the second factor's `code` or before that; raise `TooManyAttempts` where it is one too many."""
         counters = (guess.account, guess.address, *((guess.code,) if code else ()))
         counts = [await self.attempts.count(counter.name, self.limits.window, self.clock()) for counter in counters]
+        if counts[0].number == guess.account.limit and not (code and counts[-1].number >= guess.code.limit):
+            await self.tell_locked(guess.email_key)
         for counter, count in zip(counters, counts, strict=True):
             if count.number > counter.limit:
                 raise self._wait_for(count)

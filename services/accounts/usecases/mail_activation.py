@@ -26,7 +26,7 @@ class MailActivation:
         may_mail = await self.mailing.may_mail(address.key, now)
         known = await self.accounts.by_email(address.key)
         if known is None or known.activated or not may_mail:
-            await self.accounts.tell(None, [], once)
+            await self.accounts.tell((), (), once)
             return
         link, mail = self.mailing.activation(known, now)
-        await self.accounts.tell(link, [mail], once)
+        await self.accounts.tell([link], [mail], once)

@@ -15,10 +15,10 @@ from datetime import datetime
 
 from services.accounts import events
 from services.accounts.domain.accounts import Account, Profile, check_profile
-from services.accounts.domain.links import Claimed
-from services.accounts.domain.passwords import check_password
+from services.accounts.domain.links import Claimed, EmailTaken
+from services.accounts.domain.passwords import PasswordRules
 from services.accounts.hashing import Hashing
-from services.accounts.store.accounts import Accounts, EmailTaken
+from services.accounts.store.accounts import Accounts
 from services.accounts.usecases.mailing_links import MailingLinks
 from services.chassis import context
 from services.chassis.addresses import Address, parse_address
@@ -35,6 +35,7 @@ class Register:
     """Makes accounts. Raises `Invalid` for what can't be an account, and nothing that tells of another one."""
 
     accounts: Accounts
+    rules: PasswordRules
     hashing: Hashing
     mailing: MailingLinks
     clock: Callable[[], datetime]
@@ -45,9 +46,10 @@ class Register:
         """Register somebody, or tell the owner of the address that somebody tried."""
         address, now = parse_address(email), self.clock()
         profile = check_profile(profile, now.date())
-        claimed = Claimed(await self.hashing.hash(check_password(password)), profile)
+        password = self.rules.check(password, (profile.name, address.text))
+        claimed = Claimed(await self.hashing.hash(password), profile)
         may_mail = await self.mailing.may_mail(address.key, now)
-        known = await self.accounts.by_email(address.key)
+        known = await self.accounts.holder_of(address.key, now)
         if known is None:
             try:
                 await self._add(address, claimed, now, once)
@@ -56,22 +58,24 @@ class Register:
             else:
                 return
         if known is not None and may_mail:
-            await self._tell(known, claimed, now, once)
+            await self._tell(known, address, claimed, now, once)
         else:
-            await self.accounts.tell(None, [], once)
+            await self.accounts.tell((), (), once)
 
     async def _add(self, address: Address, claimed: Claimed, now: datetime, once: Once[None]) -> None:
         account = Account(secrets.token_urlsafe(ID_BYTES), address.text, claimed.password, claimed.profile, now)
         link, mail = self.mailing.activation(account, now)
         told: list[Message] = [events.registered(account), events.profile_changed(account), mail]
-        await self.accounts.add(account, address.key, link, told, once)
+        await self.accounts.add(account, address.key, [link], told, once)
         context.about(account.id)
         self.metrics.incr("accounts.registered")
         self.log.info("account.registered")
 
-    async def _tell(self, known: Account, claimed: Claimed, now: datetime, once: Once[None]) -> None:
-        if known.activated:
-            await self.accounts.tell(None, [events.mail("already-registered", known)], once)
+    async def _tell(self, known: Account, address: Address, claimed: Claimed, now: datetime, once: Once[None]) -> None:
+        if parse_address(known.email).key != address.key:  # it was theirs until lately
+            await self.accounts.tell((), [events.mail("email-in-use", known, to=address.text)], once)
+        elif known.activated:
+            await self.accounts.tell((), [events.mail("already-registered", known)], once)
         else:
             link, mail = self.mailing.activation(known, now, claimed)
-            await self.accounts.tell(link, [mail], once)
+            await self.accounts.tell([link], [mail], once)

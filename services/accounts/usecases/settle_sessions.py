@@ -26,11 +26,11 @@ class SettleSessions:
     tokendealer: Tokendealer
     clock: Callable[[], datetime]
 
-    async def __call__(self, sub: str, changed_at: datetime, password_replaced: bool) -> None:
-        """Do it; safe to repeat."""
+    async def __call__(self, sub: str, changed_at: datetime, password_replaced: bool, keep: str | None) -> None:
+        """Do it; safe to repeat. `keep` is the session in which the password was replaced."""
         if password_replaced:
             for family in await self.tokendealer.families(sub):
-                if family.created_at < changed_at:
+                if family.created_at < changed_at and family.id != keep:
                     await self._end(sub, family.id)
             return
         account = await self.accounts.find(sub)

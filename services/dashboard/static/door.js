@@ -1,4 +1,4 @@
-// The door: sign in, create an account, follow the link in the mail.
+// The door: sign in, create an account.
 import { ask, Problem, signIn } from "./api.js";
 import { element, find, guarded, notice, trouble } from "./say.js";
 import { language, text } from "./texts.js";
@@ -56,21 +56,6 @@ function mailAgain(email) {
     notice(text("mailed", { email }));
   }));
   return button;
-}
-
-/** Activate the account that the link's token names, and offer to sign in to it. */
-export async function activate() {
-  const token = new URLSearchParams(location.search).get("token") ?? "";
-  const forgetLink = () => history.replaceState(null, "", "/");
-  try {
-    const { email } = await ask("POST", "accounts/activation", { token });
-    forgetLink();
-    notice(text("activated"));
-    find("sign-in").elements.email.value = email;
-  } catch (error) {
-    if (error instanceof Problem && error.status < 500) forgetLink();
-    throw error;
-  }
 }
 
 /** Where to start typing. */

@@ -1,11 +1,33 @@
-// Where the links in our mails lead, and the way to have one sent. The secret in a link leaves the address bar at once, so that it
-// stays out of the history, of bookmarks and of what is shared.
+// Where the links in our mails lead, and the way to have one sent. The secret in a link leaves the address bar, so that it stays
+// out of the history, of bookmarks and of what is shared: at once, or, where opening the link is all there is to do, with its use.
 import { ask, Problem, signOut } from "./api.js";
 import { find, guarded, notice, trouble } from "./say.js";
 import { text } from "./texts.js";
 
 /** The paths at which a form is shown, and its section. */
 export const FORMS = { "/forgot-password": "forgot", "/reset-password": "reset" };
+
+const CALLS = { "/activate": "accounts/activation", "/confirm-email": "accounts/me/email/confirm", "/unlock": "accounts/unlocks" };
+const DONE = { "/activate": "activated", "/confirm-email": "emailConfirmed", "/unlock": "unlocked" };
+const forgetLink = () => history.replaceState(null, "", "/");
+
+/** Whether opening the link is all that somebody has to do here. */
+export const isUsedByOpening = () => location.pathname in CALLS;
+
+/** Use the link: activate, confirm an address, unlock. One that Runnerly could not answer just now can be tried again. */
+export async function useLink() {
+  const token = new URLSearchParams(location.search).get("token") ?? "";
+  const path = location.pathname;
+  try {
+    const { email = "" } = (await ask("POST", CALLS[path], { token })) ?? {};
+    forgetLink();
+    notice(text(DONE[path], { email }));
+    find("sign-in").elements.email.value = email;
+  } catch (error) {
+    if (error instanceof Problem && error.status < 500) forgetLink();
+    throw error;
+  }
+}
 
 let secret = "";
 
@@ -30,7 +52,7 @@ export function hangLinks(moved, chosen) {
     await ask("POST", "accounts/password-resets/complete", { token: secret, password });
     secret = "";
     target.reset();
-    history.replaceState(null, "", "/");
+    forgetLink();
     await signOut(); // this browser's session has ended with all others; only its cookies are left
     chosen();
   }, (error) => {

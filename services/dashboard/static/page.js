@@ -1,8 +1,8 @@
 // The front page: the door for who is not signed in, all runs for who is, one run at #run/<id>, the account at #account.
 import { forgetAccount, hangAccount, readAccount, showAccount } from "./account.js";
 import { call, onSignedElsewhere, Problem, SessionOver, signedIn, signOut } from "./api.js";
-import { activate, focusDoor, hangDoor } from "./door.js";
-import { FORMS, hangLinks, openReset } from "./links.js";
+import { focusDoor, hangDoor } from "./door.js";
+import { FORMS, hangLinks, isUsedByOpening, openReset, useLink } from "./links.js";
 import { unitsOf } from "./numbers.js";
 import { onRemoved, readRun, showRun } from "./run.js";
 import { showRuns } from "./runs.js";
@@ -167,8 +167,8 @@ addEventListener("hashchange", () => { notice(""); visit(); });
 addEventListener("pageshow", ({ persisted }) => { if (persisted) visit(); }); // Back, after signing out
 
 if (location.pathname === "/reset-password") openReset();
-if (location.pathname === "/activate") {
-  await guarded(activate)();
+if (isUsedByOpening()) {
+  await guarded(useLink)();
   const refused = [...find("trouble").childNodes];
   await visit();
   if (refused.length) find("trouble").replaceChildren(...refused);

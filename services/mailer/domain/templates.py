@@ -14,25 +14,25 @@ from msgspec import Meta, Struct
 from services.chassis.problems import Invalid
 
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{20,200}$", description="A secret that the mail's link carries")]
+Address = Annotated[
+    str, Meta(min_length=3, max_length=254, description="Only in mails to an address that is confirmed")
+]
 Hours = Annotated[int, Meta(ge=1, le=24 * 30)]
 
 
-class Activate(Struct, frozen=True, forbid_unknown_fields=True):
-    """Asks the owner of a new account's address to confirm it."""
+class MailedLink(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a mail needs that carries a secret link."""
 
     token: Token
     hours: Hours
 
 
-class AlreadyRegistered(Struct, frozen=True, forbid_unknown_fields=True):
-    """Tells the owner of an account that somebody registered its address again."""
-
-
-class PasswordReset(Struct, frozen=True, forbid_unknown_fields=True):
-    """Carries the link to choose a new password."""
+class Recovery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tells the address that an account has, or had, of another one, and carries the link to take the account back."""
 
     token: Token
     hours: Hours
+    address: Address
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,14 +66,18 @@ class AccountDeleted(Struct, frozen=True, forbid_unknown_fields=True):
     services: Annotated[str, Meta(pattern=r"^[a-z, ]{1,200}$")]
 
 
-TemplateData = (
-    Activate | AlreadyRegistered | PasswordReset | Nothing | RecoveryCodeUsed | NewDevice | ExportReady | AccountDeleted
-)
+TemplateData = MailedLink | Recovery | Nothing | RecoveryCodeUsed | NewDevice | ExportReady | AccountDeleted
 
 TEMPLATES: dict[str, type[TemplateData]] = {
-    "activate": Activate,
-    "already-registered": AlreadyRegistered,
-    "password-reset": PasswordReset,
+    "activate": MailedLink,
+    "already-registered": Nothing,
+    "password-reset": MailedLink,
+    "password-changed": Nothing,
+    "confirm-email": MailedLink,
+    "email-change-asked": Recovery,
+    "email-changed": Recovery,
+    "email-in-use": Nothing,
+    "unlock": MailedLink,
     "second-factor-on": Nothing,
     "second-factor-off": Nothing,
     "recovery-codes-renewed": Nothing,

@@ -3,61 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
 import pytest
 from msgspec.structs import replace
 
 from services.accounts import events
 from services.accounts.app import SERVICE as ACCOUNTS
 from services.accounts.store.accounts import Accounts
-from services.chassis.bus import mongo as bus
 from services.chassis.bus.outbox import Outbox
 from services.chassis.mongo import Mongo
-from services.chassis.settings import ProcessSettings
-from services.command.keys import bootstrap
 from tests.support.database import DatabaseServer
 from tests.support.mail import mail_server
-from tests.support.processes import Child, accepts, free_port
-from tests.support.street import NAMES, PASSWORD, SERVICES, forget, street
+from tests.support.street import street
+from tests.support.street_process import Process, prepare
 from tests.support.waiting import eventually, eventually_is
-
-
-class Process:
-    """Accounts, tokendealer and mailer in a process that can be killed."""
-
-    def __init__(self, database_uri: str, home: Path, smtp_url: str) -> None:
-        self.port, self._internal_port = free_port(), free_port()
-        self._home = home
-        self._environ = {
-            "RUNNERLY_HOME": str(home),
-            "RUNNERLY_PORT": str(self.port),
-            "RUNNERLY_INTERNAL_PORT": str(self._internal_port),
-            "MONGODB_URI": database_uri,
-            "SMTP_URL": smtp_url,
-        }
-        self._child: Child | None = None
-
-    async def start(self) -> None:
-        command = (sys.executable, "-m", "services", "serve", *NAMES)
-        child = self._child = Child(command, log=self._home / "log", env=self._environ)
-        await eventually(lambda: not child.alive or accepts(self.port), within_s=40)
-        assert child.alive, child.log.read_text()
-
-    def kill(self) -> None:
-        assert self._child
-        self._child.kill()
-
-    async def register(self, email: str) -> int:
-        body = {"email": email, "password": PASSWORD, "name": "Kim"}
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(f"http://127.0.0.1:{self.port}/api/v1/accounts", json=body) as answer,
-        ):
-            return answer.status
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.3])
@@ -65,11 +26,7 @@ async def test_what_was_answered_goes_out_after_a_kill(
     database_server: DatabaseServer, tmp_path: Path, after_s: float
 ) -> None:
     mongo = Mongo(database_server.uri)
-    await forget(mongo, [*(service.database for service in SERVICES), bus.DATABASE])
-    await bootstrap(ProcessSettings(home=tmp_path), mongo, NAMES)
-    await mongo.database(bus.DATABASE).apply(bus.COLLECTIONS)
-    for service in SERVICES:
-        await mongo.database(service.database).apply(service.all_collections, service.migrations)
+    await prepare(mongo, tmp_path)
     async with mail_server() as mail:
         process = Process(database_server.uri, tmp_path, mail.url)
         await process.start()

@@ -109,6 +109,24 @@ async def test_what_can_t_be_is_refused_by_name(town: Street, change: dict[str, 
     assert [error["field"] for error in refused.body["errors"]] == [field]
 
 
+async def test_what_training_is_measured_by_has_limits(town: Street) -> None:
+    token = await town.active_runner()
+    limits = {
+        "weight_kg": (20, 400),
+        "max_hr_bpm": (100, 250),
+        "rest_hr_bpm": (25, 120),
+        "threshold_speed_mps": (0.5, 10),
+    }
+
+    async def patch(field: str, value: float | None) -> int:
+        return (await town.ask("PATCH", "accounts/me", {field: value}, token=token)).status
+
+    for field, (least, most) in limits.items():
+        step = 0.01 if field == "threshold_speed_mps" else 1
+        statuses = [await patch(field, value) for value in (least, most, least - step, most + step, None)]
+        assert statuses == [200, 200, 422, 422, 200], field
+
+
 async def test_others_hear_what_happens_to_an_account(town: Street) -> None:
     logs, heard = RecordedLogs(), list[Event]()
     transport = make_transport("", town.mongo, metrics=RecordedMetrics(), log=logs.logger())

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from services.accounts.domain.accounts import Account, Profile, Role, check_profile, is_name, scopes_of, timezones
 from services.accounts.domain.attempts import network_of
 from services.accounts.domain.links import hash_secret, new_secret
-from services.accounts.domain.passwords import check_password, normalise
 from services.chassis.problems import Invalid
 from services.chassis.scopes import SCOPES, SERVICE
 
@@ -21,30 +20,6 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TODAY = NOW.date()
 KIM = Profile("Kim", "de", "Europe/Berlin")
 ACCOUNT = Account("kim", "kim@runnerly.test", "hash", KIM, NOW)
-
-
-@pytest.mark.parametrize(
-    "password", ["12345678", " " * 8, "pässwörd", "🏃" * 8, "x" * 128, "correct horse battery staple"]
-)
-def test_any_long_password_is_taken(password: str) -> None:
-    assert check_password(password) == normalise(password)
-
-
-@pytest.mark.parametrize("password", ["", "1234567", "x" * 129, "🏃" * 7])
-def test_a_password_that_is_too_short_or_too_long_is_refused(password: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        check_password(password, "new")
-
-    assert refused.value.errors[0].field == "new"
-
-
-def test_two_ways_to_type_one_password_are_one_password() -> None:
-    assert normalise("pa\u0308sswo\u0308rd") == normalise("p\u00e4ssw\u00f6rd")
-
-
-@given(st.text())
-def test_normalising_twice_is_normalising_once(password: str) -> None:
-    assert normalise(normalise(password)) == normalise(password)
 
 
 def test_a_secret_has_256_bits_goes_into_a_url_and_is_not_what_we_keep() -> None:

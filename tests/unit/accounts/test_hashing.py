@@ -43,22 +43,15 @@ async def test_nobody_has_no_password(hashing: Hashing) -> None:
     assert not await hashing.matches("no hash", "password")
 
 
-async def test_nobody_costs_as_much_as_somebody() -> None:
+async def test_the_loop_does_none_of_the_work() -> None:
     hashing = Hashing(threads=1)
-    kept = await hashing.hash("password")
-
-    async def cost_s(of: str | None) -> float:
-        began = time.thread_time()
-        took = time.perf_counter()
-        await hashing.matches(of, "wrong password")
-        assert time.thread_time() - began < 0.01
-        return time.perf_counter() - took
-
-    somebody = min([await cost_s(kept) for _ in range(5)])
-    nobody = min([await cost_s(None) for _ in range(5)])
+    began = time.thread_time()
+    for _ in range(5):
+        await hashing.matches(None, "password")
+    took = time.thread_time() - began
     await hashing.close()
 
-    assert 0.5 < nobody / somebody < 2
+    assert took < 0.02, "five take 100 ms of a core"
 
 
 async def test_a_hash_of_other_parameters_is_outdated(hashing: Hashing) -> None:

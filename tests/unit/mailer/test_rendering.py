@@ -24,6 +24,12 @@ DATA = {
     "new-device": {"device": "Firefox · Android", "at": "2026-05-01 14:03 (Europe/Berlin)"},
     "account-deleted": {"reference": "d" * 20, "services": "accounts, mailer"},
     "export-ready": {"export_id": "e" * 20, "days": 7},
+    "password-changed": {},
+    "confirm-email": {"token": TOKEN, "hours": 24},
+    "email-change-asked": {"token": TOKEN, "hours": 72, "address": "lou@runnerly.test"},
+    "email-changed": {"token": TOKEN, "hours": 72, "address": "lou@runnerly.test"},
+    "email-in-use": {},
+    "unlock": {"token": TOKEN, "hours": 24},
 }
 SITE = "https://run.test/app"
 
@@ -71,6 +77,10 @@ def test_the_link_opens_the_page_that_takes_the_token() -> None:
     assert link("already-registered") == "http://127.0.0.1:8080/"
     assert link("second-factor-on") == "http://127.0.0.1:8080/#account"
     assert link("export-ready") == f"http://127.0.0.1:8080/api/v1/accounts/me/exports/{'e' * 20}/archive"
+    assert link("confirm-email") == f"http://127.0.0.1:8080/confirm-email?token={TOKEN}"
+    assert link("email-changed") == link("password-reset")
+    assert link("password-changed") == "http://127.0.0.1:8080/forgot-password"
+    assert link("unlock") == f"http://127.0.0.1:8080/unlock?token={TOKEN}"
 
 
 def test_all_locales_say_the_same_things() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from services.accounts.domain.links import GOOD_FOR
 from services.accounts.domain.second_factor import PENDING_FOR
 from services.accounts.settings import Settings as AccountsSettings
 from services.accounts.store import deletions, known_devices
-from services.accounts.usecases.mailing_links import RESET_HOURS
 from services.activities.domain import imports
 from services.chassis import idempotency, tombstones
 from services.chassis.bus import mongo as bus
@@ -27,7 +27,7 @@ ROW = re.compile(r"^((?:`[a-z*_.]+`(?:, )?)+) \| (.+?) \| (.+?) \| (.+)$", re.MU
 
 # What an index that expires at a field's own time can't say: how long that is.
 PERIODS = {
-    "accounts.links": timedelta(hours=max(AccountsSettings().activation_hours, RESET_HOURS)),
+    "accounts.links": max(timedelta(hours=AccountsSettings().activation_hours), *GOOD_FOR.values()),
     "accounts.second_factors": PENDING_FOR,
     "accounts.known_devices": known_devices.KEPT_FOR,
     "accounts.exports": timedelta(days=AccountsSettings().export_kept_days),
