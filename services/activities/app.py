@@ -92,7 +92,7 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
             add_by_hand=AddByHand(store, chassis.tombstones, new_id, chassis.clock),
             list_activities=ListActivities(finder),
             read_activity=ReadActivity(store),
-            correct_activity=CorrectActivity(store, chassis.clock),
+            correct_activity=CorrectActivity(store, parsers, chassis.clock),
             remove_activity=RemoveActivity(store),
             streams_of=StreamsOf(store),
             laps_of=LapsOf(store),

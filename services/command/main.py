@@ -21,6 +21,7 @@ SUBCOMMANDS = (
     "clients",
     "users",
     "audit",
+    "activities",
     "bus",
     "openapi",
     "schemas",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from services.activities.domain.geodesy import Bounds
@@ -56,6 +57,9 @@ class Summary(Struct, frozen=True, kw_only=True):
     laps_count: int = 0
 
 
+SAID = frozenset({"title", "description", "sport"})  # of a summary: what a runner may have said better than the file
+
+
 class Activity(Summary, frozen=True, kw_only=True):
     """A runner's activity. `version` rises with each change; `session` is its place in a file of several sports."""
 
@@ -71,3 +75,9 @@ class Activity(Summary, frozen=True, kw_only=True):
     perceived_exertion: int | None = None
     load: float | None = None
     load_from: LoadFrom | None = None
+
+
+def read_anew(activity: Activity, summary: Summary) -> Activity:
+    """An activity with the numbers of a summary that was made anew of its file; what its runner may have said stays."""
+    numbers = {name: getattr(summary, name) for name in Summary.__struct_fields__ if name not in SAID}
+    return msgspec.structs.replace(activity, **numbers)

@@ -8,14 +8,14 @@ from services.activities.domain.analysis import Analysis
 from services.activities.domain.problems import NotAnActivity
 from services.activities.packing import pack
 from services.activities.parsers.parsed import ParsedActivity, ParsedFile
-from services.activities.reading import read_and_analyse
+from services.activities.reading import Sports, read_and_analyse
 
 LARGEST_STREAMS = 12 * 1024 * 1024  # a document of MongoDB holds 16 MiB
 
 
-def parsed_file(content: bytes, sha256: str, *, level: int) -> ParsedFile:
+def parsed_file(content: bytes, sha256: str, sports: Sports, *, level: int) -> ParsedFile:
     """Read a file and pack what is in it. Raises `NotAnActivity`."""
-    analyses = read_and_analyse(content)
+    analyses = read_and_analyse(content, sports)
     return ParsedFile(
         format=analyses[0].format,
         sha256=sha256,

@@ -13,13 +13,15 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from services.activities.domain.problems import NotAnActivity
+from services.activities.domain.sports import Sport
 from services.activities.parsers import worker
 from services.activities.parsers.parsed import ParsedFile
 from services.chassis.logs import Logger
@@ -65,11 +67,11 @@ class _Worker:
         async with asyncio.timeout(START_S):
             self.pid = await asyncio.wrap_future(self._executor.submit(worker.identify))
 
-    def submit(self, content: bytes, cpu_s: float) -> Future[ParsedFile]:
+    def submit(self, content: bytes, sports: Mapping[int, Sport], cpu_s: float) -> Future[ParsedFile]:
         """Begin to read a file. Raises `BrokenProcessPool` where the process has ended since the last one."""
         if self._executor is None:
             raise BrokenProcessPool
-        return self._executor.submit(worker.parse, content, cpu_s)
+        return self._executor.submit(worker.parse, content, dict(sports), cpu_s)
 
     def kill(self) -> None:
         """End it now, whatever it is doing."""
@@ -120,14 +122,17 @@ class ParserPool:
         if self._failure is not None and not self.pids:
             raise Unavailable("No process can be started to read files in") from self._failure
 
-    async def parse(self, content: bytes) -> ParsedFile:
-        """Read a file. Raises `NotAnActivity`, or `Unavailable` where too many are waiting."""
+    async def parse(self, content: bytes, sports: Mapping[int, Sport] = MappingProxyType({})) -> ParsedFile:
+        """Read a file. Raises `NotAnActivity`, or `Unavailable` where too many are waiting.
+
+        `sports` are what sessions were, by their place, whatever the file says.
+        """
         if self._files >= self._limits.workers + self._limits.waiting:
             raise Unavailable("Many files are being read: try again shortly", retry_after_s=RETRY_AFTER_S)
         begin = time.perf_counter()
         self._files += 1
         # a task of its own, which the request may abandon: its worker is only free when the file is done
-        reading = self._begin(self._parse(content))
+        reading = self._begin(self._parse(content, sports))
         reading.add_done_callback(self._one_less)
         parsed = await asyncio.shield(reading)
         self._metrics.timing("activities.parse", (time.perf_counter() - begin) * 1000, format=parsed.format)
@@ -159,9 +164,9 @@ class ParserPool:
         if not task.cancelled():
             task.exception()  # nobody else looks where the request was abandoned
 
-    async def _parse(self, content: bytes) -> ParsedFile:
+    async def _parse(self, content: bytes, sports: Mapping[int, Sport]) -> ParsedFile:
         for _ in range(ATTEMPTS):
-            one, reading = await self._submitted(content)
+            one, reading = await self._submitted(content, sports)
             try:
                 async with asyncio.timeout(self._limits.file_s):
                     parsed = await asyncio.wrap_future(reading)
@@ -178,12 +183,12 @@ class ParserPool:
                 return parsed
         raise NotAnActivity("Reading this file takes more time or memory than a file may")
 
-    async def _submitted(self, content: bytes) -> tuple[_Worker, Future[ParsedFile]]:
+    async def _submitted(self, content: bytes, sports: Mapping[int, Sport]) -> tuple[_Worker, Future[ParsedFile]]:
         """A free worker that has begun with the file."""
         while True:
             one = await self._free.get()
             try:
-                return one, one.submit(content, self._limits.file_s)
+                return one, one.submit(content, sports, self._limits.file_s)
             except BrokenProcessPool:  # it fell while it was idle, which is no file's fault
                 self._replace(one, reason="idle")
 

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 from services.activities.domain.problems import NotAnActivity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from services.activities.domain.sports import Sport
     from services.activities.parsers.parsed import ParsedFile
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -38,7 +41,7 @@ def begin(parent: int, memory_bytes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # a panic in a decoder written in Rust writes to standard error before it is an exception here: nobody needs that
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    parse(_WARM_UP, cpu_s=60)
+    parse(_WARM_UP, {}, cpu_s=60)
     limit = _memory_now() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
@@ -48,13 +51,16 @@ def identify() -> int:
     return os.getpid()
 
 
-def parse(content: bytes, cpu_s: float) -> ParsedFile:
-    """Read, analyse, compress and hash a file. Raises `NotAnActivity`; over `cpu_s` of computing, the process ends."""
+def parse(content: bytes, sports: Mapping[int, Sport], cpu_s: float) -> ParsedFile:
+    """Read, analyse, compress and hash a file. Raises `NotAnActivity`; over `cpu_s` of computing, the process ends.
+
+    `sports` are what sessions were, by their place, whatever the file says.
+    """
     from services.activities.parsers.packed import parsed_file  # noqa: PLC0415 - large, and of no use to the service
 
     _limit_computing(cpu_s)
     try:
-        return parsed_file(content, hashlib.sha256(content).hexdigest(), level=_COMPRESSION)
+        return parsed_file(content, hashlib.sha256(content).hexdigest(), sports, level=_COMPRESSION)
     except MemoryError:
         raise NotAnActivity("Reading this file would take more memory than a file may") from None
     except RecursionError:

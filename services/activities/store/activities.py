@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from services.activities import events
-from services.activities.domain.activity import Activity
+from services.activities.domain.activity import Activity, read_anew
 from services.activities.domain.duplicates import START_WITHIN, same_activity
 from services.activities.domain.heart_rates import HeartRates, steady
 from services.activities.domain.load import load_of
@@ -123,22 +123,33 @@ class ActivityStore:
         return activity_of(await self._document(owner, activity_id, ACTIVITY_FIELDS))
 
     async def correct(
-        self, owner: str, activity_id: str, corrected: Callable[[Activity], Activity], expected: int | None
+        self,
+        owner: str,
+        activity_id: str,
+        corrected: Callable[[Activity], Activity],
+        expected: int | None,
+        parsed: ParsedActivity | None = None,
     ) -> Activity:
         """Change an activity by a function of it, which may run more than once, and return what it is then.
 
-        Raises `NotFound`, and `Stale` where it is not of the expected version.
+        With `parsed`, what is in its file as it was read now, all numbers are those; where it was read as another sport
+        than the activity is by then, they are left alone. Raises `NotFound`, and `Stale` where it is not of the expected
+        version.
         """
 
         async def body(session: Session) -> Activity:
             held = await self._current(session, owner, activity_id, expected)
-            before = held.activity
-            after = corrected(before)
-            if after == before:
-                return before
-            after = msgspec.structs.replace(after, version=before.version + 1)
             await self._guard(session, owner)
-            changed = weighed(_with(held, after), await self._physiology(owner, session))
+            after = corrected(held.activity)
+            rest = held
+            if parsed is not None and parsed.summary.sport == after.sport:
+                after = read_anew(after, parsed.summary)
+                rest = NewActivity(after, parsed).held(held.original)
+            changed = weighed(_with(rest, after), await self._physiology(owner, session))
+            along = rest is not held and await self._replace_streams(session, after, parsed)
+            if changed == held and not along:
+                return held.activity
+            changed = _with(changed, msgspec.structs.replace(changed.activity, version=held.activity.version + 1))
             await self._replace(session, changed)
             await self._standing.follow(session, owner, [held], [changed])
             await self._outbox.add(session, events.changed(changed.activity))
@@ -146,6 +157,11 @@ class ActivityStore:
 
         async with self._turns.of(owner):
             return await self._database.transact(body)
+
+    async def read_anew(self, owner: str, activity_id: str, parsed: ParsedActivity) -> bool:
+        """Keep what is in an activity's file as it was read now; returns whether that is different. Raises `NotFound`."""
+        before = await self.read(owner, activity_id)
+        return await self.correct(owner, activity_id, lambda activity: activity, None, parsed) != before
 
     async def remove(self, owner: str, activity_id: str, expected: int | None) -> None:
         """Remove an activity and all that came with it. Raises `NotFound`, `Stale`."""
@@ -167,6 +183,10 @@ class ActivityStore:
         """Keep what a runner's profile says, and weigh all activities by it, some at a time."""
         told = msgspec.to_builtins(physiology)
         await self._owners.update_one({"_id": owner}, {"$set": {"physiology": told}}, upsert=True)
+        await self.weigh_all(owner)
+
+    async def weigh_all(self, owner: str) -> None:
+        """Weigh all activities of a runner by what the profile says, some at a time."""
         ids = [document["_id"] async for document in self._activities.find({"owner": owner}, {"_id": 1})]
         for begin in range(0, len(ids), WEIGHED_AT_ONCE):
             await self._weigh(owner, ids[begin : begin + WEIGHED_AT_ONCE])
@@ -276,6 +296,18 @@ class ActivityStore:
         gone = {name: "" for name in ("heart_rates", "efforts") if name not in document}
         update = {"$set": document, **({"$unset": gone} if gone else {})}
         await self._activities.update_one({"_id": document.pop("_id")}, update, session=session)
+
+    async def _replace_streams(self, session: Session, activity: Activity, parsed: ParsedActivity | None) -> bool:
+        """Keep what was measured along an activity, and what was made of it; returns whether it is different."""
+        before: Document | None = await self._streams.find_one({"_id": activity.id}, session=session)
+        after = streams_of(activity, parsed) if parsed and parsed.streams else None
+        if msgspec.msgpack.encode(before) == msgspec.msgpack.encode(after):
+            return False
+        if after is None:
+            await self._streams.delete_one({"_id": activity.id}, session=session)
+        else:
+            await self._streams.replace_one({"_id": activity.id}, after, upsert=True, session=session)
+        return True
 
     async def _weigh(self, owner: str, ids: Sequence[str]) -> None:
         """Weigh these activities by what the profile says now. Nobody is told: a load is not in what is told."""

@@ -120,5 +120,5 @@ def activity_of(document: Document) -> Activity:
 def streams_of(activity: Activity, parsed: ParsedActivity) -> Document:
     """The columns of an activity, and the parts that were made of them."""
     parts: Document = msgspec.to_builtins(Breakdowns(parsed.laps, parsed.splits, parsed.best_efforts))
-    columns = Binary(parsed.streams or b"")
+    columns = parsed.streams or b""
     return {"_id": activity.id, "owner": activity.owner, "points": parsed.points, "columns": columns, **parts}

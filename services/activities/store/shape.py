@@ -12,6 +12,7 @@ ROLL_UPS = "roll_ups"
 RECORDS = "records"
 CATALOGUE = "catalogue"
 OWNERS = "owners"
+REBUILDS = "rebuilds"
 UNCLAIMED = "unclaimed_originals"
 GEAR = "gear"
 SHARES = "shares"
@@ -153,6 +154,8 @@ COLLECTIONS = (
     CollectionSpec(CATALOGUE, indexes=(IndexSpec((("owner", ASCENDING),), name="by_owner"),)),
     # one document a runner: the best efforts over all runs
     CollectionSpec(RECORDS),
+    # one document, while a rebuild is not at its end
+    CollectionSpec(REBUILDS),
     # one document a runner, written by every change of the runner's activities: two changes at once conflict here
     CollectionSpec(OWNERS),
     CollectionSpec(

@@ -1,0 +1,86 @@
+"""`runnerly activities`: look after what is kept of activities."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+import click
+import structlog
+
+from services.activities.app import SERVICE, cores
+from services.activities.parsers.pool import Limits, ParserPool
+from services.activities.settings import ActivitiesSettings
+from services.activities.store.activities import ActivityStore
+from services.activities.store.gear import GearStore
+from services.activities.store.originals import Originals
+from services.activities.store.rebuilds import Place, Rebuilds
+from services.activities.usecases.rebuild import Rebuild
+from services.chassis import settings
+from services.chassis.bus.outbox import Outbox
+from services.chassis.catalogue import MetricCatalogue
+from services.chassis.logs import Logger
+from services.chassis.metrics import NoMetrics
+from services.chassis.mongo import Database
+from services.chassis.settings import ProcessSettings
+from services.command.database import connected
+
+POLITE = 10  # who serves comes first
+
+
+@click.group()
+def activities() -> None:
+    """Look after what is kept of activities."""
+
+
+@activities.command()
+@click.option("--afresh", is_flag=True, help="Begin at the beginning, also where the last rebuild was interrupted.")
+@click.option("--workers", type=click.IntRange(1, 64), default=None, help="Processes that read files; one a core.")
+def rebuild(*, afresh: bool, workers: int | None) -> None:
+    """Read all files anew, and make all numbers of them: after an upgrade that reads better, or to be sure.
+
+    It may be interrupted, goes on where it was, and runs while Runnerly serves. What people said stays.
+    """
+    process = settings.read(ProcessSettings, os.environ)
+    own = settings.read(ActivitiesSettings, os.environ)
+    os.nice(POLITE)
+    limits = Limits(workers or cores(), own.parser_timeout_s, own.parser_memory_mib, waiting=own.parser_queue)
+    done = asyncio.run(_rebuild(process, limits, afresh=afresh))
+    click.echo(f"{done.done} activities read anew: {done.changed} are different now")
+    if done.failed:
+        raise click.ClickException(f"{done.failed} files could not be read, and their activities are as they were")
+
+
+async def _rebuild(process: ProcessSettings, limits: Limits, *, afresh: bool) -> Place:
+    async with connected(process) as mongo:
+        database = mongo.database(SERVICE.database)
+        parsers = ParserPool(limits, log=_quiet(), metrics=NoMetrics(MetricCatalogue.read()))
+        parsers.start()
+        try:
+            return await with_bar(database, parsers, afresh=afresh)
+        finally:
+            await parsers.close()
+
+
+async def with_bar(database: Database, parsers: ParserPool, *, afresh: bool) -> Place:
+    """Rebuild, and show how far it is."""
+    originals, rebuilds = Originals(database), Rebuilds(database)
+    # who serves relays what is told, at once
+    store = ActivityStore(database, originals, GearStore(database), Outbox(database, hold_s=0))
+    if afresh:
+        await rebuilds.finish()
+    total = sum(activities for _, activities in await rebuilds.owners())
+    with click.progressbar(length=total, label="Activities") as bar:
+
+        def report(place: Place) -> None:
+            bar.update(place.done - bar.pos)
+
+        report(await rebuilds.place())
+        return await Rebuild(parsers, originals, store, rebuilds)(report)
+
+
+def _quiet() -> Logger:
+    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    logger: Logger = structlog.wrap_logger(structlog.ReturnLogger(), wrapper_class=silent)
+    return logger
