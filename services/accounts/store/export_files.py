@@ -78,7 +78,7 @@ class ExportFiles:
         try:
             yield NewFile(self._pieces, place)
         except BaseException:
-            await self.remove(place)
+            await self.sweep(place)
             raise
 
     async def read(self, file: StoredFile, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
