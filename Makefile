@@ -65,6 +65,10 @@ bench: develop ## What the chassis costs against bare Tornado (needs wrk), and s
 	@$(PYTHON_HERE) -m tests.bench.chassis_cost
 	@exec $(PYTHON_HERE) -m tests.bench.sign_ins
 
+.PHONY: bench-takeout
+bench-takeout: develop ## Take out and delete somebody with years of runs; fails where memory grows with the person
+	@exec $(PYTHON_HERE) -m tests.bench.large_takeout
+
 .PHONY: bench-peer
 bench-peer: develop ## Runnerly and FitTrackee side by side: reads, uploads, memory (needs PostgreSQL, Redis, wrk)
 	@scripts/install-parts.sh wrk
