@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pyotp
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.steps import code, runs, sign_in, signed_in, three_files, upload
-from tests.support.api import PASSWORD, Api
+from tests.support.api import PASSWORD, Api, Mailbox
 from tests.support.browsing import Visitor
 from tests.support.running import Running
 
 Runner = Callable[..., Visitor]
+NEW = "an entirely new pass phrase"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 
 
@@ -132,6 +133,46 @@ def test_what_one_tells_is_kept_and_counts_at_once(runner: Runner) -> None:
     page.get_by_role("link", name="Back to all runs").click()
     upload(page, three_files()[0])
     assert "mi" in runs(page)[0]
+
+
+def test_the_password_and_the_address_are_changed(runner: Runner, it: Running) -> None:
+    visitor = runner()
+    visitor.watch.expected = {422}
+    page = at_account(visitor)
+    devices = page.get_by_role("region", name="Where you are signed in").get_by_role("listitem")
+    expect(devices).to_have_count(2)
+    password = page.get_by_role("form", name="Password")
+    password.get_by_label("Password so far").fill("not the pass phrase")
+    password.get_by_label("at least 15 characters").fill(NEW)
+    password.get_by_role("button").click()
+    expect(page.get_by_role("alert")).to_have_text("This is not your password.")
+    expect(password.get_by_label("Password so far")).to_be_focused()
+    password.get_by_label("Password so far").fill(visitor.password)
+    password.get_by_role("button").click()
+    says(page, "Your password is changed.")
+    expect(devices).to_have_count(1)
+
+    address = page.get_by_role("form", name="E-mail address")
+    expect(address).to_contain_text(f"You sign in with {visitor.email}")
+    before, visitor.email = visitor.email, f"new-{visitor.email}"
+    address.get_by_label("New address").fill(visitor.email)
+    address.get_by_label("Password").fill(NEW)
+    address.get_by_role("button").click()
+    says(page, f"a link we sent to {visitor.email}")
+    expect(address).to_contain_text(before)
+    link = re.search(r"/confirm-email\?token=[\w-]+", Mailbox(it.sandbox_port).newest(visitor.email)["text"])
+    assert link
+    page = visitor.open(link[0])
+    says(page, visitor.email)
+    page.get_by_role("link", name="Account").click()
+    expect(address_shown(page)).to_have_text(visitor.email)
+    page.get_by_role("button", name="Sign out").first.click()
+    sign_in(visitor, page, NEW)
+    signed_in_now(page)
+
+
+def address_shown(page: Page) -> Locator:
+    return page.get_by_role("form", name="E-mail address").locator("strong")
 
 
 def test_everything_can_be_taken_out_and_the_account_deleted(runner: Runner) -> None:

@@ -1,6 +1,7 @@
-// One's own account, at #account: the profile, the second factor, where one is signed in.
+// One's own account, at #account: the profile, what one signs in with, where one is signed in, and the ways out.
 import { call } from "./api.js";
-import { hangDevices, readDevices, showDevices } from "./devices.js";
+import { hangCredentials, showCredentials } from "./credentials.js";
+import { hangDevices, readDevices, refreshDevices, showDevices } from "./devices.js";
 import { clearFactor, hangFactor, readFactor, showFactor } from "./factor.js";
 import { hangLeaving } from "./leaving.js";
 import { hangProfile, showProfile } from "./profile.js";
@@ -17,10 +18,10 @@ export async function readAccount() {
 export function showAccount({ account, factor, sessions }) {
   clearAccount();
   showProfile(account);
+  showCredentials(account);
   showFactor(factor);
   showDevices(sessions);
   showTakeout();
-  for (const name of find("account").querySelectorAll("input[autocomplete=username]")) name.value = account.email;
 }
 
 /** Leave nothing of anybody who was here. */
@@ -38,6 +39,7 @@ function clearAccount() {
 /** Make the forms work; `changed` is called with an account that was changed, `gone` when it is no more. */
 export function hangAccount(changed, gone) {
   hangProfile(changed);
+  hangCredentials(refreshDevices);
   hangFactor();
   hangDevices();
   hangTakeout();

@@ -40,8 +40,11 @@ export function hangDevices() {
   }));
 }
 
+/** Show the sign-ins that are left. */
+export const refreshDevices = async () => showDevices(await readDevices());
+
 async function told(message) {
-  showDevices(await readDevices());
+  await refreshDevices();
   notice(message);
   find("devices-title").focus();
 }
