@@ -8,7 +8,9 @@ has costs the same as one that somebody has: it is checked against a hash of not
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,10 +24,19 @@ from services.chassis.problems import Unavailable
 
 # The least that OWASP's Password Storage Cheat Sheet asks of Argon2id: 19 MiB, two passes, one lane.
 OWASP = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+LOWEST_PRIORITY = 19
 LONGEST_ROW = 256  # some five seconds on two cores
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _step_back() -> None:
+    """Let this thread go behind the loop, and whatever else wants a core: a sign-in can wait, everything else should not.
+
+    On Linux a thread has a priority of its own; one can always lower it.
+    """
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 class Hashing:
@@ -33,7 +44,7 @@ class Hashing:
 
     def __init__(self, hasher: PasswordHasher = OWASP, *, threads: int, longest_row: int = LONGEST_ROW) -> None:
         self._hasher = hasher
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_step_back)
         self._room = threads + longest_row
         self._nobodys = hasher.hash(secrets.token_urlsafe())
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import time
 from collections.abc import AsyncIterator
 
 import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 
-from services.accounts.hashing import OWASP, Hashing
+from services.accounts.hashing import LOWEST_PRIORITY, OWASP, Hashing
 from services.chassis.problems import Unavailable
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -52,6 +54,16 @@ async def test_the_loop_does_none_of_the_work() -> None:
     await hashing.close()
 
     assert took < 0.02, "five take 100 ms of a core"
+
+
+async def test_hashing_stands_back_for_whatever_else_wants_a_core(hashing: Hashing) -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = priority()
+
+    assert await asyncio.get_running_loop().run_in_executor(hashing._threads, priority) == LOWEST_PRIORITY
+    assert priority() == before < LOWEST_PRIORITY
 
 
 async def test_a_hash_of_other_parameters_is_outdated(hashing: Hashing) -> None:
