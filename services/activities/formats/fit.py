@@ -1,13 +1,14 @@
 """FIT, Garmin's binary format, decoded by `fitfast`. One recording a session, so that a triathlon is five.
 
-Where the decoder refuses a file as damaged, the messages before the damage are read. Only files of the type `activity`
-are activities: courses, workouts, settings, weights and daily monitoring are refused by name.
+Where the decoder refuses a file as damaged, the messages before the damage are read, where need be by Garmin's own
+decoder. Only files of the type `activity` are activities: courses, workouts, settings, weights and daily monitoring are
+refused by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
 import fitfast
 import numpy as np
@@ -16,12 +17,10 @@ from services.activities.domain.problems import AnotherKindOfFile, NotAnActivity
 from services.activities.domain.recording import Floats, Recording, Totals
 from services.activities.domain.sports import Sport
 from services.activities.formats.fit_frames import mended
+from services.activities.formats.fit_garmin import Message, Messages, decoded_by_garmin
 from services.activities.formats.limits import LAPS, SAMPLES, SESSIONS
 from services.activities.formats.sport_names import sport_named
 from services.activities.formats.xml import one_line
-
-Message: TypeAlias = Mapping[str | int, Any]
-Messages: TypeAlias = Mapping[str, Sequence[Message]]
 
 _SEMICIRCLE_DEGREES = 180 / 2**31
 # Our series, and the fields that hold it, the best first.
@@ -31,7 +30,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "heart_rate": ("heart_rate",),
     "cadence": ("cadence",),
     "power": ("power",),
-    "speed": ("enhanced_speed", "speed"),
+    "speed": ("speed", "enhanced_speed"),  # which fitfast 0.1.0 makes of the other, cutting off a millimetre a second
     "lat": ("position_lat",),
     "lon": ("position_long",),
 }
@@ -41,7 +40,11 @@ _LONGEST_OFFSET_S = 14 * 3600
 
 def read_fit(content: bytes) -> list[Recording]:
     """The sessions of a FIT file, in the order of their start. Raises `NotAnActivity` where there are none."""
-    messages = _decoded(content)
+    return recordings_in(_decoded(content))
+
+
+def recordings_in(messages: Messages) -> list[Recording]:
+    """The sessions in the messages of a file. Raises `NotAnActivity` where there are none."""
     _check_type(messages)
     records = [record for record in messages.get("record", ()) if _seconds(record, "timestamp") is not None]
     if len(records) > SAMPLES:
@@ -53,16 +56,17 @@ def read_fit(content: bytes) -> list[Recording]:
 
 
 def _decoded(content: bytes) -> Messages:
-    whole = _attempt(content)
-    if whole is not None:
-        return whole
-    rest = _attempt(mended(content))
-    if rest is None:
+    decoded = decoded_by_fitfast(content)
+    if decoded is None:
+        whole_messages = mended(content)
+        decoded = decoded_by_fitfast(whole_messages) or decoded_by_garmin(whole_messages)
+    if decoded is None:
         raise NotAnActivity("This FIT file is damaged beyond reading")
-    return rest
+    return decoded
 
 
-def _attempt(content: bytes) -> Messages | None:
+def decoded_by_fitfast(content: bytes) -> Messages | None:
+    """The messages in a file, by their names, times in Unix seconds; None where the decoder refuses it."""
     try:
         return fitfast.parse(content)
     except ValueError:
@@ -209,7 +213,7 @@ def _totals(session: Message) -> Totals:
         max_heart_rate_bpm=number("max_heart_rate"),
         average_cadence=number("avg_cadence"),
         average_power_w=number("avg_power"),
-        max_speed_mps=number("enhanced_max_speed", "max_speed"),
+        max_speed_mps=number("max_speed", "enhanced_max_speed"),
     )
 
 
