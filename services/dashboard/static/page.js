@@ -1,6 +1,7 @@
 // The front page: the door for who is not signed in, all runs for who is, one run at #run/<id>, the account at #account.
 import { forgetAccount, hangAccount, readAccount, showAccount } from "./account.js";
 import { call, onSignedElsewhere, Problem, SessionOver, signedIn, signOut } from "./api.js";
+import { forgetImports } from "./archives.js";
 import { focusDoor, hangDoor } from "./door.js";
 import { FORMS, hangLinks, isUsedByOpening, openReset, useLink } from "./links.js";
 import { unitsOf } from "./numbers.js";
@@ -85,6 +86,7 @@ function closeUp() {
   shown = "door";
   for (const table of document.querySelectorAll("tbody, #facts, #uploaded, #progress")) table.replaceChildren();
   forgetAccount();
+  forgetImports();
   show("door");
 }
 

@@ -1,5 +1,6 @@
 // All runs: adding files, the months, the list.
 import { call, Problem, SessionOver } from "./api.js";
+import { isArchive, LARGEST_ARCHIVE, sendArchive, showImports } from "./archives.js";
 import { began, clock, month, number } from "./numbers.js";
 import { element, find, guarded, reason, row } from "./say.js";
 import { text } from "./texts.js";
@@ -22,6 +23,7 @@ export async function showRuns(theirUnits) {
   find("more").hidden = next === null;
   find("none").hidden = page.items.length > 0;
   find("some").hidden = page.items.length === 0;
+  await showImports(() => showRuns(units).catch(() => {}));
 }
 
 const wide = (tr) => { tr.lastElementChild.className = "wide"; return tr; };
@@ -50,11 +52,12 @@ find("upload").addEventListener("submit", guarded(async ({ target }) => {
   for (const [done, file] of files.entries()) {
     find("progress").textContent = text("uploading", { name: file.name, done: done + 1, of: files.length });
     const told = await uploaded(file);
-    added += told.className === "" ? 1 : 0;
+    added += told.className === "" && !isArchive(file) ? 1 : 0;
     list.append(told);
     list.scrollTop = list.scrollHeight;
   }
-  find("progress").textContent = text("uploaded", { added, of: files.length });
+  const runs = files.filter((file) => !isArchive(file));
+  find("progress").textContent = runs.length === 0 ? "" : text("uploaded", { added, of: runs.length });
   target.reset();
   await showRuns(units);
 }));
@@ -63,7 +66,12 @@ find("upload").addEventListener("submit", guarded(async ({ target }) => {
 async function uploaded(file) {
   const told = element("li", `${file.name}: `);
   try {
-    if (file.size > LARGEST) throw new Problem(413, { type: "/too-large" });
+    if (file.size > (isArchive(file) ? LARGEST_ARCHIVE : LARGEST)) throw new Problem(413, { type: "/too-large" });
+    if (isArchive(file)) {
+      await sendArchive(file);
+      told.append(text("importSent"));
+      return told;
+    }
     const form = new FormData();
     form.append("file", file);
     const answer = await call("POST", "activities", { form });
