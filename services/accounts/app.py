@@ -33,7 +33,6 @@ from services.accounts.usecases.back_off import BackOff
 from services.accounts.usecases.change_email import AskForEmailChange, ConfirmEmail
 from services.accounts.usecases.confirm_password import ConfirmPassword
 from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion, Seal
-from services.accounts.usecases.end_other_sessions import EndOtherSessions
 from services.accounts.usecases.erase_person import ErasePerson
 from services.accounts.usecases.exports import ReadExport, RequestExport
 from services.accounts.usecases.mail_activation import MailActivation
@@ -100,7 +99,7 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
         request_deletion=RequestDeletion(deletions, confirm_password, owners, seal, clock, log),
         read_deletion=ReadDeletion(deletions, owners),
     )
-    await events.listen(chassis.bus, settle_sessions, EndOtherSessions(tokendealer))
+    await events.listen(chassis.bus, settle_sessions, uses.sessions.end_others)
     await events.listen_to_acts(chassis.bus, RecordAct(trail, log))
     make_export = MakeExport(
         exports, accounts, owners, timedelta(days=settings.export_kept_days), clock, log, chassis.metrics

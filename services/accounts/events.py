@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -20,15 +20,8 @@ from services.chassis.bus.service_bus import ServiceBus
 
 MAIL_QUEUE = "mailer.send"
 RecordAct = Callable[[Act], Awaitable[None]]
+EndOtherSessions = Callable[[str, str | None, datetime], Awaitable[None]]
 SettleSessions = Callable[[str, datetime, bool, str | None], Awaitable[None]]
-
-
-class EndOtherSessions(Protocol):
-    """Whoever ends a person's sessions that began before a moment, but the one to keep."""
-
-    async def __call__(self, sub: str, *, began_before: datetime, keep: str | None) -> None:
-        """Do it; safe to repeat."""
-
 
 REGISTERED, ACTIVATED, ROLES_CHANGED = "account.registered", "account.activated", "account.roles_changed"
 PASSWORD_CHANGED, EMAIL_CHANGED = "account.password_changed", "account.email_changed"
@@ -121,7 +114,7 @@ async def listen(bus: ServiceBus, settle_sessions: SettleSessions, end_other_ses
         )
 
     async def end_others(event: Event) -> None:
-        await end_other_sessions(event.key, began_before=event.occurred_at, keep=event.data["keep"])
+        await end_other_sessions(event.key, event.data["keep"], event.occurred_at)
 
     topics = [ACTIVATED, ROLES_CHANGED, DISABLED, ENABLED, PASSWORD_CHANGED]
     await bus.subscribe(topics, settle, name="sessions")

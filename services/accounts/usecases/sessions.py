@@ -47,10 +47,10 @@ class Sessions:
         """End one. Raises `NotFound` where this person has none of this id."""
         await self.tokendealer.end(sub, session_id)
 
-    async def end_others(self, sub: str, current: str | None) -> None:
-        """End all but the one that asks."""
+    async def end_others(self, sub: str, keep: str | None, began_before: datetime | None = None) -> None:
+        """End all but one, or all of them that began before a moment; safe to repeat. What apps were let do stays."""
         for family in await self._own(sub):
-            if family.id != current:
+            if family.id != keep and (began_before is None or family.created_at < began_before):
                 await self._end(sub, family.id)
 
     async def end_own(self, sub: str, session_id: str | None) -> None:
