@@ -31,8 +31,8 @@ MANIFEST = "manifest.json"
 Write = Callable[[bytes], Awaitable[None]]
 
 
-class CutShort(Exception):
-    """A service's archive ends before its end."""
+class BadPart(Exception):
+    """What a service gave is no archive, ends before its end, or has files that can't be in ours."""
 
 
 class _Stopped(Exception):
@@ -40,7 +40,7 @@ class _Stopped(Exception):
 
 
 async def pack(parts: Mapping[str, AsyncIterator[bytes]], write: Write, made_at: datetime) -> Manifest:
-    """Write the ZIP of these services' parts. Raises `CutShort`, and whatever reading and writing raise."""
+    """Write the ZIP of these services' parts. Raises `BadPart`, and whatever reading and writing raise."""
     loop = _Loop(asyncio.get_running_loop())
     packing = _Packing(loop, write, made_at)
     try:
@@ -142,17 +142,17 @@ class _Packing:
                 for member in given:
                     content = given.extractfile(member)
                     if content is None:
-                        raise ValueError(f"{name} gave {member.name!r}, which is no file")
+                        raise BadPart(f"{name} gave {member.name!r}, which is no file")
                     self._add(archive, member.name, content, member.size)
                     given.members = []  # type: ignore[attr-defined]  # it would remember every one
         except (tarfile.TarError, EOFError) as failure:
-            raise CutShort(f"What {name} gave ends too early") from failure
+            raise BadPart(f"What {name} gave ends too early") from failure
         added = list(self._files.values())[before:]
         return ServiceTold(name, len(added), sum(file.bytes for file in added))
 
     def _add(self, archive: zipfile.ZipFile, path: str, content: IO[bytes], size: int) -> None:
         if path in self._files or path.startswith("/") or ".." in PurePosixPath(path).parts:
-            raise ValueError(f"An archive can't have {path!r} (twice)")
+            raise BadPart(f"An archive can't have {path!r} (twice)")
         entry = zipfile.ZipInfo(path, self._made_at.timetuple()[:6])
         entry.compress_type = zipfile.ZIP_STORED if path.endswith(".gz") else zipfile.ZIP_DEFLATED
         entry.external_attr = READ_ONLY_BY_ITS_OWNER

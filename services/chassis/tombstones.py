@@ -30,10 +30,14 @@ class Tombstones:
         self._lately: dict[str, datetime] = {}
 
     async def bury(self, sub: str, session: Session | None = None) -> None:
-        """Remember that this person is gone, for as long as it matters from now on."""
+        """Remember that this person is gone, for as long as it matters from now on.
+
+        In a transaction it counts once that has committed: `look` then.
+        """
         name, until = self._name(sub), datetime.now(UTC) + KEPT_FOR
         await self._stones.update_one({"_id": name}, {"$set": {"expires_at": until}}, upsert=True, session=session)
-        self._lately[name] = until
+        if session is None:
+            self._lately[name] = until
 
     async def holds(self, sub: str) -> bool:
         """Whether this person was deleted: whatever arrives of them now is late, and dropped."""

@@ -61,6 +61,7 @@ class Deletions:
             await self._deletions.insert_one(_document(deletion), session=session)
 
         await self._database.transact(body)
+        await self._tombstones.look()
 
     async def find(self, deletion_id: str) -> Deletion | None:
         """A deletion, or None."""

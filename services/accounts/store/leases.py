@@ -84,9 +84,10 @@ class Leases:
         ours, change = {"_id": key, "mark": mark}, {"$set": values, **({"$unset": {"mark": ""}} if let_go else {})}
         return (await self._collection.update_one(ours, change, session=session)).matched_count == 1
 
-    async def put_off(self, key: str, mark: str, until: datetime) -> None:
-        """Leave it until then."""
-        change = {"$set": {"due_at": until}, "$unset": {"mark": ""}, "$inc": {"failures": 1}}
+    async def put_off(self, key: str, mark: str, until: datetime, *, forget: tuple[str, ...] = ()) -> None:
+        """Leave it until then, without these fields."""
+        gone = dict.fromkeys((*forget, "mark"), "")
+        change = {"$set": {"due_at": until}, "$unset": gone, "$inc": {"failures": 1}}
         await self._collection.update_one({"_id": key, "mark": mark}, change)
 
     async def finish(self, key: str, mark: str, values: Document, unset: tuple[str, ...], session: Session) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.accounts import events
-from services.accounts.archiving import CutShort, pack
+from services.accounts.archiving import BadPart, pack
 from services.accounts.clients.owners import Owners
 from services.accounts.domain.exports import GIVE_UP_AFTER, Export, StoredFile
 from services.accounts.store.accounts import Accounts
@@ -47,10 +47,14 @@ class MakeExport:
                 return
             await self.exports.running(export.id, mark)
             begun = time.perf_counter()
-            if await self._collect(export, mark):
-                await self._pack(export_id, mark, begun)
-            else:
+            if not await self._collect(export, mark):
                 await self._put_off(export, mark)
+                return
+            try:
+                await self._pack(export_id, mark, begun)
+            except BadPart as reason:  # a defect of a service: it may be mended before we give up
+                self.log.exception("export.broken", reason=str(reason), failures=export.failures)
+                await self._put_off(export, mark, forget=("parts",))
 
     async def _collect(self, export: Export, mark: str) -> bool:
         """Have every owner give its part that has not yet; whether all have."""
@@ -60,7 +64,7 @@ class MakeExport:
                 continue
             try:
                 part = await self._part_of(owner, export)
-            except (PeerUnavailable, PeerRefused, CutShort) as reason:
+            except (PeerUnavailable, PeerRefused, BadPart) as reason:
                 self.log.warning("export.deferred", asked=owner, reason=str(reason), failures=export.failures)
                 complete = False
                 continue
@@ -70,7 +74,7 @@ class MakeExport:
         return complete
 
     async def _part_of(self, owner: str, export: Export) -> StoredFile:
-        """What an owner gives, put away as it is. Raises `CutShort` where it does not end as an archive does."""
+        """What an owner gives, put away as it is. Raises `BadPart` where it does not end as an archive does."""
         end = b""
         async with self.exports.files.writing(export.id) as file:
             async with self.owners.takeout(owner, export.sub) as pieces:
@@ -78,7 +82,7 @@ class MakeExport:
                     await file.write(piece)
                     end = (end + piece[-len(END_OF_TAR) :])[-len(END_OF_TAR) :]
             if end != END_OF_TAR:
-                raise CutShort(f"What {owner} gives ends too early")
+                raise BadPart(f"What {owner} gives ends too early")
             return await file.close()
 
     async def _pack(self, export_id: str, mark: str, begun: float) -> None:
@@ -104,11 +108,11 @@ class MakeExport:
         if not told or not await self.exports.finish(export, mark, archive, told, now=now, until=now + self.kept_for):
             raise Overtaken
 
-    async def _put_off(self, export: Export, mark: str) -> None:
+    async def _put_off(self, export: Export, mark: str, *, forget: tuple[str, ...] = ()) -> None:
         now = self.clock()
         if now > export.created_at + GIVE_UP_AFTER:
             await self.exports.fail(export, mark, now=now, until=now + self.kept_for)
             self.log.error("export.failed", failures=export.failures)
             return
         wait = timedelta(seconds=PATIENCE.delay_s(export.failures + 1))
-        await self.exports.leases.put_off(export.id, mark, now + wait)
+        await self.exports.leases.put_off(export.id, mark, now + wait, forget=forget)

@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from msgspec import Struct
 
 from services.chassis.holdings import Holding
-from services.chassis.mongo import Database
+from services.chassis.mongo import Database, Session
 from services.chassis.people import Belonging, Erased, Kept, People, as_member
 from services.chassis.secrets import Secrets
 from services.chassis.tombstones import KEPT_FOR, TOKENS_LIVE_FOR, TOMBSTONES, Tombstones
@@ -124,3 +125,18 @@ def test_whatever_is_held_comes_back(held: dict[str, bytes]) -> None:
     archive = b"".join(b"".join(as_member(Belonging(name, content))) for name, content in held.items()) + bytes(1024)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         assert [(m.name, tar.extractfile(m).read()) for m in tar] == list(held.items())  # type: ignore[union-attr]
+
+
+async def test_who_is_buried_in_a_transaction_that_fails_is_not_refused(database: Database) -> None:
+    await database.apply([TOMBSTONES])
+    stones = Tombstones(database, Secrets(b"k" * 32))
+
+    async def body(session: Session) -> None:
+        await stones.bury("ann", session)
+        raise RuntimeError("something after it")
+
+    with pytest.raises(RuntimeError):
+        await database.transact(body)
+    await stones.look()
+    assert not stones.refuse("ann")
+    assert not await stones.holds("ann")

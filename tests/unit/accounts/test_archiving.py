@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.accounts.archiving import CutShort, pack
+from services.accounts.archiving import BadPart, pack
 from services.chassis.people import END, Belonging, as_member
 
 NOW = datetime(2026, 3, 14, 7, 30, tzinfo=UTC)
@@ -60,13 +60,13 @@ def test_whatever_services_give_is_in_it(files: dict[str, bytes], of: int) -> No
 @pytest.mark.parametrize("cut", [1, 700, 1600])
 async def test_what_ends_too_early_is_noticed(cut: int) -> None:
     whole = tar(**{"a.json": b"x" * 1400})
-    with pytest.raises(CutShort, match="one"):
+    with pytest.raises(BadPart, match="one"):
         await zipped(one=pieces(whole[:cut]))
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "a/../../b", "manifest.json"])
 async def test_no_service_can_put_a_file_elsewhere_or_in_the_place_of_another(path: str) -> None:
-    with pytest.raises(ValueError, match="archive"):
+    with pytest.raises(BadPart, match="archive"):
         await zipped(one=pieces(tar(**{path: b"x"})), other=pieces(tar(**{path: b"y"})))
 
 
