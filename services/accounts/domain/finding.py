@@ -48,9 +48,9 @@ def terms_of(account: Account) -> list[str]:
     return sorted(terms)
 
 
-def term_for(words: list[str]) -> str | None:
-    """What to ask the index for; None for everybody. The longest word is found least often."""
-    return max(words, key=len)[:MOST_LETTERS] if words else None
+def terms_for(words: list[str]) -> list[str]:
+    """What the index can be asked for, the longest first."""
+    return sorted({word[:MOST_LETTERS] for word in words}, key=lambda term: (-len(term), term))
 
 
 def matches(account: Account, words: list[str]) -> bool:

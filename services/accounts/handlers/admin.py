@@ -136,7 +136,10 @@ class AdminAccounts(Endpoint[UseCases]):
 
     @operation("listAccounts", scope=ADMIN)
     async def get(self, query: AccountsQuery) -> Page[AdminAccountView]:
-        """List and search accounts, the newest first."""
+        """List and search accounts, the newest first.
+
+        A page may be short, or empty, where much had to be looked at: go on for as long as there is a `next`.
+        """
         before = self.position(query, int)
         page, following = await self.uses.administer.search(self.caller.sub, query.q, before, query.limit)
         return self.page(query, [AdminAccountView.of(listed) for listed in page], following)

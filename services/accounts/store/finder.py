@@ -1,19 +1,21 @@
 """Finding accounts, newest first, among very many.
 
 Not every server that speaks MongoDB's protocol stops at a limit, or reads an index backwards: so a page is looked for in
-stretches of numbers, from the newest on, each wider than the one before. What is asked of the index is little more than
-what is shown, whether a word is everybody's or one person's.
+stretches of numbers, from the newest on, which widen while little is found in them, by the rarest word. So little more is
+read than is shown, whether a word is everybody's or one person's. What only the end of a long word would tell apart could
+be far away: then a page ends early, and the next goes on from there.
 """
 
 from __future__ import annotations
 
 from services.accounts.domain.accounts import Role
-from services.accounts.domain.finding import Listed, matches, term_for, terms_of
+from services.accounts.domain.finding import Listed, matches, terms_for, terms_of
 from services.accounts.store.accounts import ACCOUNTS, account_of
 from services.accounts.store.directory import LAST_SEEN, NUMBER, ROLES, TERMS, Numbers
 from services.chassis.mongo import ASCENDING, DESCENDING, Database, Document, Session
 
 _NARROWEST, _WIDER = 64, 4
+_MOST_READ = 1000
 _BATCH = 500
 
 
@@ -27,15 +29,26 @@ class Finder:
     async def page(self, words: list[str], before: int | None, limit: int) -> tuple[list[Listed], int | None]:
         """At most so many that match all the words, the newest first, and the number before which it goes on."""
         upper = await self._numbers.last() + 1 if before is None else before
-        term, width = term_for(words), max(2 * limit, _NARROWEST)
+        width, read = max(2 * limit, _NARROWEST), 0
+        term = await self._rarest(terms_for(words), upper - width, upper)
         found: list[Listed] = []
-        while upper > 1 and len(found) <= limit:
+        while upper > 1 and len(found) <= limit and read < _MOST_READ:
             lower = max(upper - width, 0)
-            found += [listed for listed in await self._between(lower, upper, term) if matches(listed.account, words)]
-            upper, width = lower + 1, width * _WIDER
-        if len(found) <= limit:
-            return found, None
-        return found[:limit], found[limit - 1].number
+            stretch = await self._between(lower, upper, term)
+            found += [listed for listed in stretch if matches(listed.account, words)]
+            read += len(stretch)
+            upper = lower + 1
+            width *= _WIDER if len(stretch) < limit else 1
+        if len(found) > limit:
+            return found[:limit], found[limit - 1].number
+        return found, upper if upper > 1 else None
+
+    async def _rarest(self, terms: list[str], lower: int, upper: int) -> str | None:
+        """The term that is found least between these numbers; None where there is none, which is everybody."""
+        if len(terms) < 2:
+            return terms[0] if terms else None
+        seen = [len(await self._between(max(lower, 0), upper, term)) for term in terms]
+        return terms[seen.index(min(seen))]
 
     async def _between(self, lower: int, upper: int, term: str | None) -> list[Listed]:
         """Those with numbers between these two (exclusive), the newest first."""
