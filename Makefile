@@ -60,10 +60,12 @@ format: develop ## Format the code and fix what can be fixed
 	@$(PYTHON_HERE) -m ruff format .
 
 .PHONY: bench
-bench: develop ## What the chassis costs against bare Tornado (needs wrk), and sign-ins the others
+bench: develop ## What the chassis costs against bare Tornado (needs wrk), sign-ins the others, uploads the loop; flat lists
 	@scripts/install-parts.sh wrk
 	@$(PYTHON_HERE) -m tests.bench.chassis_cost
-	@exec $(PYTHON_HERE) -m tests.bench.sign_ins
+	@$(PYTHON_HERE) -m tests.bench.sign_ins
+	@$(PYTHON_HERE) -m tests.bench.loop_lag
+	@exec $(PYTHON_HERE) -m tests.bench.flatness
 
 .PHONY: bench-takeout
 bench-takeout: develop ## Take out and delete somebody with years of runs; fails where memory grows with the person

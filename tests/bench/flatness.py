@@ -25,7 +25,7 @@ from services.activities.store.documents import Held, document_of
 from services.activities.store.finding import Finder
 from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
-from services.activities.store.shape import ACTIVITIES, COLLECTIONS
+from services.activities.store.shape import ACTIVITIES, COLLECTIONS, OWNERS
 from services.chassis.bus import outbox
 from services.chassis.bus.outbox import Outbox
 from services.chassis.mongo import Database, Mongo
@@ -74,6 +74,7 @@ async def fill(database: Database, owner: str, size: int) -> None:
     for begin in range(0, size, BATCH):
         some = [activity(choice, owner, number, size) for number in range(begin, min(begin + BATCH, size))]
         await database.collection(ACTIVITIES).insert_many([document_of(Held(one)) for one in some])
+    await database.collection(OWNERS).insert_one({"_id": owner, "activities": size})
     await ActivityStore(database, Originals(database), GearStore(database), Outbox(database)).settle(owner)
 
 

@@ -17,7 +17,7 @@ from services.activities.domain.local_time import local_date_of, moment, title_f
 from services.activities.domain.movement import distance_along, moving_along, speed_along, usual_top_speed
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.recording import Floats, Format, Recording, Rows
-from services.activities.domain.samples import LONGEST_S, Samples, filled, orderly
+from services.activities.domain.samples import EARLIEST_S, LATEST_S, LONGEST_S, Samples, filled, orderly
 from services.activities.domain.segments import Progress, Segment, laps, ratio, rounded, splits
 from services.activities.domain.sports import Sport, Traits, guessed, traits_of
 from services.activities.domain.streams import DECIMALS, Streams
@@ -182,6 +182,8 @@ def _of_totals(recording: Recording) -> Analysis:
     elapsed = totals.elapsed_s or totals.timer_s or 0.0
     if recording.started_at_s is None or not 0 < elapsed <= LONGEST_S:
         raise NotAnActivity("This recording has fewer than two points with a time")
+    if not EARLIEST_S <= recording.started_at_s <= LATEST_S:
+        raise NotAnActivity("This recording has no points with a time, and its start is no date that can be")
     timer = min(totals.timer_s or elapsed, elapsed)
     distance = min(totals.distance_m or 0.0, LONGEST_M)
     sport = recording.sport or guessed(distance / timer)

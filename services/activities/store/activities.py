@@ -29,6 +29,7 @@ from services.activities.store.documents import (
     rates_of,
     streams_of,
 )
+from services.activities.store.everything import Everything
 from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
 from services.activities.store.shape import ACTIVITIES, OWNERS, STREAMS
@@ -77,6 +78,7 @@ class ActivityStore:
         self._originals = originals
         self._gear = gear
         self._standing = Standing(database, gear)
+        self._everything = Everything(database)
         self._outbox = outbox
         self._turns = Turns()
 
@@ -156,7 +158,9 @@ class ActivityStore:
             return changed.activity
 
         async with self._turns.of(owner):
-            return await self._database.transact(body)
+            after = await self._database.transact(body)
+        await self._find_lost_records(owner)
+        return after
 
     async def read_anew(self, owner: str, activity_id: str, parsed: ParsedActivity) -> bool:
         """Keep what is in an activity's file as it was read now; returns whether that is different. Raises `NotFound`."""
@@ -178,6 +182,7 @@ class ActivityStore:
 
         async with self._turns.of(owner):
             await self._database.transact(body)
+        await self._find_lost_records(owner)
 
     async def learn(self, owner: str, physiology: Physiology) -> None:
         """Keep what a runner's profile says, and weigh all activities by it, some at a time."""
@@ -187,7 +192,7 @@ class ActivityStore:
 
     async def weigh_all(self, owner: str) -> None:
         """Weigh all activities of a runner by what the profile says, some at a time."""
-        ids = [document["_id"] async for document in self._activities.find({"owner": owner}, {"_id": 1})]
+        ids = [document["_id"] async for document in self._everything.of(owner, {"_id": 1})]
         for begin in range(0, len(ids), WEIGHED_AT_ONCE):
             await self._weigh(owner, ids[begin : begin + WEIGHED_AT_ONCE])
 
@@ -204,7 +209,7 @@ class ActivityStore:
 
     async def all_of(self, owner: str) -> AsyncIterator[Activity]:
         """Every activity of a runner, in no order that means anything."""
-        async for document in self._activities.find({"owner": owner}, ACTIVITY_FIELDS):
+        async for document in self._everything.of(owner, ACTIVITY_FIELDS):
             yield activity_of(document)
 
     async def columns(self, owner: str, activity_id: str) -> bytes:
@@ -285,6 +290,11 @@ class ActivityStore:
 
     async def _physiology(self, owner: str, session: Session | None = None) -> Physiology:
         return physiology_of(await self._owners.find_one({"_id": owner}, {"physiology": 1}, session=session))
+
+    async def _find_lost_records(self, owner: str) -> None:
+        """After the change that lost one; where we are interrupted, the next change does it."""
+        if await self._standing.has_lost_a_record(owner):
+            await self.settle(owner)
 
     async def _changes(self, owner: str, session: Session | None = None) -> int:
         """How many changes there were to a runner's activities."""

@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from services.activities.domain.sports import Sport
-from services.activities.store.shape import ACTIVITIES, OWNERS, REBUILDS
+from services.activities.store.everything import Everything
+from services.activities.store.shape import OWNERS, REBUILDS
 from services.chassis.mongo import Database, Document, ObjectId
 
 _THE_ONE = "rebuild"
@@ -33,7 +34,7 @@ class Rebuilds:
     """What there is to read anew, and how far that is."""
 
     def __init__(self, database: Database) -> None:
-        self._activities = database.collection(ACTIVITIES)
+        self._everything = Everything(database)
         self._owners = database.collection(OWNERS)
         self._places = database.collection(REBUILDS)
 
@@ -46,7 +47,7 @@ class Rebuilds:
         """All files of a runner that there are activities of, in the order of a rebuild."""
         fields = {"original": 1, "session": 1, "sport": 1}
         by_file: dict[ObjectId, list[tuple[str, int, Sport]]] = {}
-        async for document in self._activities.find({"owner": owner}, fields):
+        async for document in self._everything.of(owner, fields):
             if "original" in document:
                 one = (document["_id"], document["session"], document["sport"])
                 by_file.setdefault(document["original"], []).append(one)

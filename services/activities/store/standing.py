@@ -24,6 +24,7 @@ from services.activities.store.documents import (
     ladders_document,
     ladders_of,
 )
+from services.activities.store.everything import Everything
 from services.activities.store.gear import GearStore
 from services.activities.store.roll_ups import RollUps, roll_up_documents
 from services.activities.store.shape import ACTIVITIES, CATALOGUE, OWNERS, RECORDS, ROLL_UPS
@@ -76,6 +77,7 @@ class Standing:
         self._records = database.collection(RECORDS)
         self._owners = database.collection(OWNERS)
         self._collections = {name: database.collection(name) for name in (ROLL_UPS, RECORDS, CATALOGUE)}
+        self._everything = Everything(database)
         self._gear = gear
         self._catalogue = Catalogue(database)
         self._shares = Shares(database)
@@ -94,9 +96,13 @@ class Standing:
         await self._catalogue.follow(session, owner, map(_entry_of, gone), map(_entry_of, come))
         await self._owners.update_one({"_id": owner}, _extended(gone, come), session=session)
 
+    async def has_lost_a_record(self, owner: str) -> bool:
+        """Whether nobody knows a record any more, and there were too many runs to look at all in a transaction."""
+        return _is_lost(ladders_of(await self._records.find_one({"_id": owner})))
+
     async def anew(self, owner: str) -> Anew:
         """All of it as it follows from the activities that there are now; nothing is written."""
-        found = await self._activities.find({"owner": owner}, _COUNTED).to_list(None)
+        found = [document async for document in self._everything.of(owner, _COUNTED)]
         totals = change(added=[msgspec.convert(document, Counted) for document in found])
         listed = [msgspec.convert(document, _Listed) for document in found]
         kept = {
@@ -146,7 +152,7 @@ class Standing:
             return
         before = ladders_of(await self._records.find_one({"_id": owner}, session=session))
         after = changed(before, gone, come)
-        if any(ladder.is_lost for ladder in after.values()):
+        if _is_lost(after) and not await self._everything.is_much(owner):
             # more than a few of the best went, and nobody kept the next: look at all runs
             runs = self._activities.find({"owner": owner, "sport": SPORT}, _COUNTED, session=session)
             after = changed({}, (), [_runs_in(document) async for document in runs])
@@ -194,6 +200,10 @@ def _entry_of(activity: Activity) -> Entry:
 
 def _records_documents(owner: str, ladders: Ladders) -> list[Document]:
     return [{"_id": owner, **ladders_document(ladders)}] if ladders else []
+
+
+def _is_lost(ladders: Ladders) -> bool:
+    return any(ladder.is_lost for ladder in ladders.values())
 
 
 def _runs_of(held: Held) -> Runs:

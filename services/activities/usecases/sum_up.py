@@ -48,13 +48,16 @@ class FitnessOf:
     clock: Callable[[], datetime]
 
     async def __call__(self, owner: str, first: date | None, last: date | None) -> list[Form]:
-        """Every day from first to last: by default from the first activity until today. Raises `Invalid` for too many."""
+        """Every day from first to last: by default from the first activity until today, the last twenty years at the most.
+
+        Raises `Invalid` for more than that.
+        """
         extent = await self.finder.extent(owner)
         if extent is None:
             return []
         begin = extent.oldest.date() - timedelta(days=1)  # where it was, it may have been the day before
-        first = max(first, EARLIEST) if first else begin
         last = min(last, LATEST) if last else self.clock().date()
+        first = max(first, EARLIEST) if first else max(begin, last - LONGEST)
         if last - first > LONGEST:
             raise Invalid.field("from", "Ask for at most 20 years at once")
         begin = max(begin, first - REMEMBERED)

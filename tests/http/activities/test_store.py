@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from services.activities.domain.activity import Activity, Source
+from services.activities.domain.efforts import Effort
 from services.activities.domain.listing import Wanted
 from services.activities.domain.problems import DuplicateActivity
 from services.activities.domain.sports import SPORTS
@@ -257,3 +258,39 @@ async def test_settling_mends_what_is_wrong(house: House, database: Database) ->
     assert [total.distance_mm for total in (await house.finder.totals("ann", "year", None, None, None)).values()] == [
         5_000_000
     ]
+
+
+async def test_everything_of_a_runner_is_found_in_portions_too(
+    house: House, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = [
+        datetime(1990, 1, 1, tzinfo=UTC),
+        datetime(2020, 1, 1, tzinfo=UTC),
+        datetime(2020, 12, 31, 23, 59, 59, 999000, UTC),
+    ]
+    added = {(await house.add(new(n, started_at=start))).id for n, start in enumerate(starts)}
+    monkeypatch.setattr("services.activities.store.everything.AT_ONCE", 2)
+    assert {one.id async for one in house.store.all_of("ann")} == added
+    assert await house.store.settle("ann") == 0
+
+
+@pytest.mark.parametrize("at_once", [5000, 3], ids=["few", "many"])
+async def test_a_record_is_known_also_after_all_the_best_went(
+    house: House, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("services.activities.store.everything.AT_ONCE", at_once)
+    monkeypatch.setattr("services.activities.domain.records.KEPT", 2)
+    runs = [with_effort(new(n), 1200.0 + n) for n in range(6)]
+    for run in runs:
+        await house.add(run)
+    for run in runs[:5]:
+        ((distance_m, best),) = await house.finder.records("ann")
+        assert (distance_m, best.activity_id) == (5000.0, run.activity.id)
+        await house.store.remove("ann", run.activity.id, None)
+    assert [best.activity_id for _, best in await house.finder.records("ann")] == [runs[5].activity.id]
+
+
+def with_effort(one: NewActivity, elapsed_s: float) -> NewActivity:
+    assert one.parsed is not None
+    parsed = msgspec.structs.replace(one.parsed, best_efforts=(Effort(5000.0, elapsed_s, 0.0),))
+    return msgspec.structs.replace(one, parsed=parsed)

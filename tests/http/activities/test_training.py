@@ -165,5 +165,14 @@ async def test_fitness_is_told_day_by_day(runner: Runner) -> None:
     assert (await runner.get("/stats/fitness")).items == []
 
 
+async def test_fitness_after_a_life_of_running_is_that_of_the_last_twenty_years(runner: Runner) -> None:
+    for year in (1995, 2025):
+        body = {"sport": "running", "started_at": f"{year}-05-01T08:00:00Z", "timezone": "UTC", "distance_m": 5000}
+        assert (await runner.ask("POST", "/activities/manual", json=body | {"elapsed_s": 1500})).status == 201
+    days = (await runner.get("/stats/fitness")).items
+    assert date_of(days[-1]) - date_of(days[0]) == timedelta(days=20 * 366)
+    assert max(day["load"] for day in days) > 0
+
+
 def date_of(day: dict[str, Any]) -> date:
     return date.fromisoformat(day["date"])

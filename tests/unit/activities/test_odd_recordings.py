@@ -108,3 +108,8 @@ def test_a_file_of_more_samples_than_three_days_have_is_refused_with_a_reason(mo
     for content in (gpx(RUN), tcx([RUN]), fit(Session(RUN))):
         with pytest.raises(NotAnActivity, match="over 500 samples"):
             read_and_analyse(content)
+
+
+def test_a_session_without_samples_and_without_a_date_is_refused() -> None:
+    with pytest.raises(NotAnActivity, match="no date that can be"):
+        read_and_analyse(fit(Session([], start=datetime(2110, 1, 1, tzinfo=UTC), elapsed=1800)))
