@@ -59,7 +59,7 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     clock, log = chassis.clock, chassis.log
     accounts, attempts = Accounts(chassis.database, chassis.bus.outbox), Attempts(chassis.database)
     hashing = Hashing(threads=settings.hashing_threads)
-    rules = PasswordRules(read_blocked_passwords())
+    rules = PasswordRules(settings.password_shortest, read_blocked_passwords())
     hash_name = partial(chassis.secrets.keyed_hash, "accounts.attempts")
     tokendealer = Tokendealer(Peer.of("tokendealer", chassis.process, chassis.http, chassis.identity))
     owners = Owners({name: Peer.of(name, chassis.process, chassis.http, chassis.identity) for name in settings.owners})

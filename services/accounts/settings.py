@@ -13,6 +13,12 @@ from services.accounts.domain.attempts import Limits
 class Settings(Struct, frozen=True):
     """How long links work, how often somebody may be wrong, how long is remembered who looked after what."""
 
+    password_shortest: Annotated[
+        int,
+        Meta(
+            ge=8, le=64, description="Characters that a new password has at least; NIST asks for 15 of an only factor"
+        ),
+    ] = 8
     activation_hours: Annotated[
         int, Meta(ge=24, le=48, description="How long the link in an activation mail works")
     ] = 48

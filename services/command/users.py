@@ -19,6 +19,7 @@ from services.accounts.domain.accounts import Account, Profile, Role, check_prof
 from services.accounts.domain.links import EmailTaken
 from services.accounts.domain.passwords import PasswordRules
 from services.accounts.hashing import Hashing
+from services.accounts.settings import Settings
 from services.accounts.store.accounts import Accounts
 from services.accounts.store.second_factors import SecondFactors
 from services.accounts.usecases.administer import acts_on
@@ -118,7 +119,7 @@ async def make_admin(
     if known is not None and known.activated:
         await _change(accounts, auditor, known, known.password)
         return f"{known.email} is an administrator"
-    rules = PasswordRules(read_blocked_passwords())
+    rules = PasswordRules(settings.read(Settings, os.environ).password_shortest, read_blocked_passwords())
     hashed = await _hashed(rules.check(ask(), (profile.name, address.text)))
     if known is None:
         try:

@@ -1,9 +1,10 @@
 """Which passwords are taken: NIST SP 800-63B-4, 3.1.1.2. Long ones, of any characters, and none that is guessed first.
 
-Of a password that is the only factor it asks for 15 characters, a code point each, and that 64 be taken; for no rule of
-composition; and for a list of what attackers try first, against which the whole password is held: passwords of breaches,
-and words of its context - the service, the person's own name and address. With this length, that is hardly a password of
-the list itself, but one repeated, with digits around it, or a walk over the keyboard; so those are held against it too.
+It asks for 15 characters, a code point each, of a password that is the only factor, for 8 beside a second one, and that
+64 be taken: how many is a setting. It asks for no rule of composition; and for a list of what attackers try first, against
+which the whole password is held: passwords of breaches, and words of its context - the service, the person's own name and
+address. A long one is hardly a password of the list itself, but one repeated, with digits around it, or a walk over the
+keyboard; so those are held against it too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from services.chassis.problems import FieldError, Invalid
 
-SHORTEST, LONGEST = 15, 128
+LONGEST = 128
 LONGEST_GUESSED = 40  # no list has anything so long
 SERVICE_NAME = "runnerly"
 SHORTEST_UNIT = 4  # what is repeated to fill the length
@@ -48,8 +49,9 @@ class GuessablePassword(Invalid):
 
 
 class PasswordRules(Struct, frozen=True):
-    """The rules, with the list of `blocked` passwords, in lower case."""
+    """The rules: how many characters it takes, and the list of `blocked` passwords, in lower case."""
 
+    shortest: int
     blocked: Container[str]
 
     def check(self, password: str, about: Iterable[str] = (), field: str = "password") -> str:
@@ -58,8 +60,8 @@ class PasswordRules(Struct, frozen=True):
         Raises `Invalid` for one that is too short or too long, `GuessablePassword`; both name `field`.
         """
         normalised = normalise(password)
-        if not SHORTEST <= len(normalised) <= LONGEST:
-            raise Invalid.field(field, f"A password has {SHORTEST} to {LONGEST} characters")
+        if not self.shortest <= len(normalised) <= LONGEST:
+            raise Invalid.field(field, f"A password has {self.shortest} to {LONGEST} characters")
         if len(normalised) <= LONGEST_GUESSED and self._is_guessable(normalised.casefold(), _context(about)):
             raise GuessablePassword(errors=(FieldError(field, GuessablePassword.title),))
         return normalised

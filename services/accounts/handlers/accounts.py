@@ -20,7 +20,10 @@ Secret = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Registration(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who registers. A password has 15 to 128 characters of any kind, and is none that is guessed first."""
+    """Who registers. A password has 8 to 128 characters of any kind, and is none that is guessed first.
+
+    An operator may ask for more than 8.
+    """
 
     email: Email
     password: Password

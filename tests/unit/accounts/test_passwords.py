@@ -12,7 +12,7 @@ from services.accounts.blocked_passwords import read_blocked_passwords
 from services.accounts.domain.passwords import GuessablePassword, PasswordRules, normalise
 from services.chassis.problems import Invalid
 
-RULES = PasswordRules(read_blocked_passwords())
+RULES = PasswordRules(15, read_blocked_passwords())
 KIM = ("Kim Läufer", "kim.laeufer@club.example")
 
 
