@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from services.chassis import context
 
 pytest_plugins = ("tests.support.missing", "tests.support.database", "tests.support.rabbitmq")
+
+# How long an example takes says how busy the machine is, and nothing of the program.
+settings.register_profile("runnerly", deadline=None)
+settings.load_profile("runnerly")
 
 
 @pytest.fixture(autouse=True)
