@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from services.chassis import context
 
 pytest_plugins = ("tests.support.missing", "tests.support.database", "tests.support.rabbitmq")
 
 # How long an example takes says how busy the machine is, and nothing of the program.
-settings.register_profile("runnerly", deadline=None)
+settings.register_profile("runnerly", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("runnerly")
 
 
