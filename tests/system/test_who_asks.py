@@ -9,7 +9,6 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +21,6 @@ from tests.support.api import Answer, Api, Mailbox, Person, register
 from tests.support.recordings import a_run, gpx
 from tests.support.running import How, Running, running
 
-DOCUMENTS = sorted((Path(__file__).parents[2] / "docs" / "openapi").glob("*.json"))
 SHORTEST_S = 10
 LEEWAY_S = 5
 
@@ -248,42 +246,7 @@ def test_an_access_token_is_no_refresh_token_nor_the_other_way_round(person: Per
     assert refused(Api(person.api.port, person.tokens["refresh_token"]).get("accounts/me"))
 
 
-# -- other people's ids
-
-
-def operations_with_ids() -> Iterator[tuple[str, str]]:
-    """Method and path of every public operation that has an id in its path."""
-    for document in DOCUMENTS:
-        for path, methods in json.loads(document.read_bytes())["paths"].items():
-            yield from ((method.upper(), path) for method in methods if "{" in path)
-
-
-def things_of(person: Person) -> dict[str, str]:
-    """A thing of theirs for each parameter that a path can have. Add yours: the test below fails for one it does not know."""
-    run = person.api.upload("run.gpx", gpx(a_run(900, every=5))).json
-    return {"activity_id": run["id"], "session_id": person.api.get("sessions").json["items"][0]["id"]}
-
-
-def test_what_is_somebody_elses_looks_like_what_is_not_there(person: Person, other: Person) -> None:
-    """Never a 403, and not a byte of difference: else ids could be tried out."""
-    theirs = things_of(person)
-    made_up = {name: secrets.token_hex(len(id_) // 2) for name, id_ in theirs.items()}
-    tried = 0
-    for method, path in operations_with_ids():
-        body = {} if method in {"POST", "PUT", "PATCH"} else None
-        answers = [other.api.ask(method, path.format_map(ids), body) for ids in (theirs, made_up)]
-        assert [answer.status for answer in answers] == [404, 404], (method, path)
-        told = [{**answer.json, "instance": ""} for answer in answers]
-        assert told[0] == told[1], (method, path)
-        tried += 1
-    assert tried > 5
-    assert things_of_are_untouched(person, theirs)
-
-
-def things_of_are_untouched(person: Person, things: dict[str, str]) -> bool:
-    run = person.api.get(f"activities/{things['activity_id']}")
-    sessions = [session["id"] for session in person.api.get("sessions").json["items"]]
-    return (run.status, run.headers["ETag"]) == (200, '"1-json"') and things["session_id"] in sessions
+# -- what is one's own; for each call with an id in its path, see tests/http/authorisation
 
 
 def test_an_idempotency_key_is_ones_own(person: Person, other: Person) -> None:

@@ -301,6 +301,20 @@ async def test_a_sign_in_that_overlaps_with_the_end_of_it_all_leaves_no_session(
     assert await tokendealer.collection("families").count_documents({"sub": sub}) == 0
 
 
+async def test_the_command_is_the_way_back_for_an_administrator_who_is_shut_out(office: Office) -> None:
+    await runner(office.town)
+    await office.patch(await office.id_of(KIM), disabled=True)
+
+    assert (await create_admin(office.town, KIM)).exit_code == 0
+
+    async def signed_in() -> bool:
+        answer = await office.town.sign_in()
+        return answer.status == 201 and "admin" in answer.body["scope"].split()
+
+    await eventually_is(True, signed_in)
+    await eventually_is(1, lambda: number_of(office, "account.enabled"))
+
+
 # -- the trail
 
 
