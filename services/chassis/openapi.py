@@ -48,6 +48,16 @@ SECURITY_SCHEMES = {
     },
 }
 BINARY = {"type": "string", "format": "binary"}
+# One event of a stream, as a browser gives it to its listener.
+EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "id": STRING,
+        "event": STRING,
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 
 
 class ProblemDocument(Struct, frozen=True):
@@ -226,7 +236,7 @@ def _answer_content(plan: Operation, schemas: _Schemas) -> dict[str, Any]:
     if plan.returns is type(None):
         return {}
     if plan.returns is EventStream:
-        return {"content": {"text/event-stream": {"schema": STRING}}}
+        return {"content": {"text/event-stream": {"schema": EVENT}}}
     if plan.returns in {File, Stream, Download}:
         return {"content": {"*/*": {"schema": BINARY}}}
     schema = {"schema": schemas.of(plan.returns)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 import statistics
 import sys
 import tempfile
@@ -67,9 +68,9 @@ async def main(files: int) -> None:
         archive(path, files)
         print(f"{files} files, {path.stat().st_size / MIB:.0f} MiB")
         server = DatabaseServer(home)
-        server.start()
+        uri = await started(server, home)
         settings = ProcessSettings(home=home, port=free_port(), internal_port=free_port())
-        mongo, logs = Mongo(server.uri), RecordedLogs()
+        mongo, logs = Mongo(uri), RecordedLogs()
         await bootstrap(settings, mongo, ("tokendealer", "accounts", "activities"))
         await mongo.database(bus.DATABASE).apply(bus.COLLECTIONS)
         for service in (SERVICE, TOKENDEALER):
@@ -78,7 +79,7 @@ async def main(files: int) -> None:
             "RUNNERLY_HOME": str(home),
             "RUNNERLY_PORT": str(settings.port),
             "RUNNERLY_INTERNAL_PORT": str(settings.internal_port),
-            "MONGODB_URI": server.uri,
+            "MONGODB_URI": uri,
         }
         command = (sys.executable, "-m", "services", "serve", "tokendealer", "activities")
         child = Child(command, log=home / "log", env=environ)
@@ -93,6 +94,18 @@ async def main(files: int) -> None:
         await http.close()
         logs.close()
         mongo.close()
+
+
+async def started(server: DatabaseServer, home: Path) -> str:
+    """The address of a native database where there is one, else of the embedded one."""
+    native = shutil.which("secantusd-rs")
+    if native is None:
+        server.start()
+        return server.uri
+    port = free_port()
+    Child((native, "--port", str(port), "--storage-path", str(home / "native")), log=home / "native.log")
+    await eventually(lambda: accepts(port), within_s=30)
+    return f"mongodb://127.0.0.1:{port}/?directConnection=true"
 
 
 class Bench:
