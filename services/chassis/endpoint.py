@@ -12,10 +12,10 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -54,9 +54,18 @@ from services.chassis.serving import Serving
 
 Uses = TypeVar("Uses")
 P = TypeVar("P")
+HasId = TypeVar("HasId", bound="Identified")
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 NO_BODY = b""
+
+
+class Identified(Protocol):
+    """What has an id."""
+
+    @property
+    def id(self) -> str:
+        """Which one it is."""
 
 
 @stream_request_body
@@ -147,6 +156,13 @@ class Endpoint(RequestHandler, Generic[Uses]):
         """The page, with the cursor of the one after it."""
         sealed = None if next_position is None else self.serving.cursors.seal(next_position, self._list(query))
         return Page(items, sealed)
+
+    def page_of_all(self, query: PageQuery, everything: Sequence[HasId]) -> Page[HasId]:
+        """A page of a list that is short enough to be read whole; where what it went on from is gone, the first."""
+        after = self.position(query, str)
+        begin = next((row + 1 for row, one in enumerate(everything) if one.id == after), 0)
+        shown = list(everything[begin : begin + query.limit])
+        return self.page(query, shown, shown[-1].id if begin + query.limit < len(everything) else None)
 
     def _list(self, query: PageQuery) -> str:
         plan = self._plan

@@ -51,12 +51,7 @@ class Shelf(Endpoint[UseCases]):
     @operation("listGear", scope=READ)
     async def get(self, query: PageQuery) -> Page[GearView]:
         """List gear: what is in use first, by name."""
-        shelf = await self.uses.gear.list(self.caller.sub)
-        after = self.position(query, str)
-        begin = next((row + 1 for row, gear in enumerate(shelf) if gear.id == after), 0)
-        shown = shelf[begin : begin + query.limit]
-        following = shown[-1].id if begin + query.limit < len(shelf) else None
-        return self.page(query, [GearView.of(gear) for gear in shown], following)
+        return self.page_of_all(query, [GearView.of(gear) for gear in await self.uses.gear.list(self.caller.sub)])
 
     @operation("addGear", scope=WRITE, status=201)
     async def post(self, body: NewGear, once: Once[Gear]) -> Answer[GearView]:

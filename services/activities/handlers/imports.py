@@ -60,12 +60,7 @@ class Imports(Endpoint[UseCases]):
     @operation("listImports", scope=READ)
     async def get(self, query: PageQuery) -> Page[ImportView]:
         """List the latest imports, newest first."""
-        recent = await self.uses.imports.list(self.caller.sub)
-        after = self.position(query, str)
-        begin = next((row + 1 for row, one in enumerate(recent) if one.id == after), 0)
-        shown = recent[begin : begin + query.limit]
-        following = shown[-1].id if begin + query.limit < len(recent) else None
-        return self.page(query, [ImportView.of(one) for one in shown], following)
+        return self.page_of_all(query, [ImportView.of(one) for one in await self.uses.imports.list(self.caller.sub)])
 
     @operation("importArchive", scope=WRITE, status=202, problems=(NotAnArchive, TooMany))
     async def post(self, received: ReceivedArchive, once: Once[Import]) -> Answer[ImportView]:

@@ -163,12 +163,7 @@ class Zones(Endpoint[UseCases]):
     @operation("listPrivacyZones", scope=READ)
     async def get(self, query: PageQuery) -> Page[ZoneView]:
         """List privacy zones, by name."""
-        zones = await self.uses.zones.list(self.caller.sub)
-        after = self.position(query, str)
-        begin = next((row + 1 for row, zone in enumerate(zones) if zone.id == after), 0)
-        some = zones[begin : begin + query.limit]
-        following = some[-1].id if begin + query.limit < len(zones) else None
-        return self.page(query, [ZoneView.of(zone) for zone in some], following)
+        return self.page_of_all(query, [ZoneView.of(zone) for zone in await self.uses.zones.list(self.caller.sub)])
 
     @operation("addPrivacyZone", scope=WRITE, status=201)
     async def post(self, body: NewZone, once: Once[PrivacyZone]) -> Answer[ZoneView]:
