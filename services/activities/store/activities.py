@@ -32,7 +32,7 @@ from services.activities.store.documents import (
 from services.activities.store.everything import Everything
 from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
-from services.activities.store.shape import ACTIVITIES, OWNERS, STREAMS
+from services.activities.store.shape import ACTIVITIES, OWNERS, REBUILDS, STREAMS
 from services.activities.store.standing import Anew, Standing
 from services.activities.store.turns import Turns
 from services.chassis.bus.outbox import Outbox
@@ -75,6 +75,7 @@ class ActivityStore:
         self._activities = database.collection(ACTIVITIES)
         self._streams = database.collection(STREAMS)
         self._owners = database.collection(OWNERS)
+        self._rebuilds = database.collection(REBUILDS)
         self._originals = originals
         self._gear = gear
         self._standing = Standing(database, gear)
@@ -259,6 +260,7 @@ class ActivityStore:
                 await collection.delete_many({"owner": owner})
             await self._standing.remove_all(owner)
             await self._originals.remove_all(owner)
+            await self._rebuilds.delete_many({"owner": owner})  # one that is at this runner begins at the beginning
             await self._owners.delete_one({"_id": owner})
 
     async def _part(self, owner: str, activity_id: str, fields: dict[str, int]) -> Document | None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.support.recordings import Session, a_run, fit
+from tests.support.recordings import Session, a_run, fit, gpx
 from tests.support.runners import Runner
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -100,3 +100,17 @@ async def test_what_is_removed_is_gone_with_all_its_parts(runner: Runner) -> Non
     assert (await runner.ask("DELETE", path)).status == 404
     assert (await runner.get("/activities")).items == []
     assert (await runner.get("/stats", by="year")).items == []
+
+
+async def test_a_corrected_sport_means_other_numbers_of_the_same_file(runner: Runner) -> None:
+    ride = await runner.uploaded(gpx(a_run(600), kind="cycling"))
+    path = f"/activities/{ride['id']}"
+    run = (await runner.ask("PATCH", path, json={"sport": "running", "title": "Mine"})).json
+    assert (ride["average_cadence_spm"], run["average_cadence_spm"]) == (85, 170)
+    assert ride["grade_adjusted_speed_mps"] is None
+    assert run["grade_adjusted_speed_mps"] is not None
+    assert set((await runner.get(f"{path}/streams")).json["series"]["cadence"]) == {170}
+    again = (await runner.ask("PATCH", path, json={"sport": "cycling"})).json
+    changed = {"title", "updated_at"}
+    assert {name: again[name] for name in ride.keys() - changed} == {name: ride[name] for name in ride.keys() - changed}
+    assert again["title"] == "Mine"
