@@ -2,6 +2,8 @@
 
 `python -m tests.bench.loop_lag [SECONDS]`: the service, its database and its parsers as in a small deployment, and eight
 senders in a process of their own. The budget for the 99th percentile is 50 ms: the exit code says whether it was kept.
+On a machine that others use the loop is late because it does not get a processor; the most processor time that one of its
+turns took is told beside it, and that is ours alone.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
+from asyncio import Handle
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,7 +50,23 @@ async def sending(url: str, seconds: float, tokens: list[str]) -> None:
         await asyncio.gather(*(send(client, url, token, row, until) for row, token in enumerate(tokens)))
 
 
-async def lags(seconds: float) -> tuple[list[float], int]:
+class Turns:
+    """The processor time that each turn of the event loop takes, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+        self._run = Handle._run
+        turns = self
+
+        def run(handle: Handle) -> None:
+            begin = time.thread_time()
+            turns._run(handle)
+            turns.taken.append((time.thread_time() - begin) * 1000)
+
+        Handle._run = run  # type: ignore[method-assign]
+
+
+async def lags(seconds: float, turns: Turns) -> tuple[list[float], int]:
     """How late each wake-up was, in milliseconds, and how many files were taken meanwhile."""
     with tempfile.TemporaryDirectory() as home:
         server = DatabaseServer(Path(home) / "database")
@@ -77,12 +96,14 @@ def main() -> int:
         asyncio.run(sending(sys.argv[2], float(sys.argv[3]), sys.argv[4:]))
         return 0
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
-    measured, taken = asyncio.run(lags(seconds))
+    turns = Turns()
+    measured, taken = asyncio.run(lags(seconds, turns))
     p50, p99 = statistics.median(measured), statistics.quantiles(measured, n=100)[98]
     print(f"{taken} files of 3,600 points in {seconds:.0f} s, {SENDERS} at a time")
     print(
         f"the loop was late by {p50:.1f} ms at the median, {p99:.1f} at the 99th percentile, {max(measured):.1f} at worst"
     )
+    print(f"no turn of the loop took more than {max(turns.taken):.1f} ms of the processor")
     return 0 if p99 <= BUDGET_MS else 1
 
 
