@@ -31,6 +31,7 @@ from services.activities.domain.privacy import NewZone
 from services.activities.domain.problems import NotAnActivity, NotAnArchive
 
 GIB = 1024**3
+NO_FILE = "It was entered at Strava by hand, so there is no file of it: add it by hand here"
 
 
 class Item(Struct, frozen=True):
@@ -168,9 +169,11 @@ def _of_garmin(archive: ZipFile, members: Mapping[str, ZipInfo], inner: Sequence
 def _of_strava(archive: ZipFile, members: Mapping[str, ZipInfo], table: ZipInfo) -> Plan:
     """Only what is in `activities/`: photos and the like are not ours to judge."""
     folder = table.filename.removesuffix(strava.TABLE)
-    labels = strava.labels_in(_quietly(archive, table)) if refusal(table) is None else {}
+    said = strava.read_table(_quietly(archive, table)) if refusal(table) is None else strava.Table()
     files = [info for name, info in members.items() if name.startswith(folder + strava.FOLDER)]
-    return Plan("strava", _in_order(_items(0, files, labels, folder)), archives=[archive])
+    items = [*_items(0, files, said.labels, folder)]
+    items += [Item(shown(title), 0, table, NO_FILE) for title in said.without_file]
+    return Plan("strava", _in_order(items), archives=[archive])
 
 
 def _items(

@@ -11,6 +11,8 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+
 from services.activities.domain.labels import GearSaid, Labels
 from services.activities.domain.sports import Sport
 from services.activities.formats.sport_names import sport_named
@@ -23,24 +25,27 @@ _GEAR = "activity gear"
 _LOOKED_AT = 1000  # rows
 
 
-def labels_in(table: bytes) -> dict[str, Labels]:
-    """What an `activities.csv` says, by the path of the file. Nothing where it can't be made out."""
+class Table(Struct, frozen=True):
+    """What an `activities.csv` says: of each file, by its path; and the titles of activities that have none."""
+
+    labels: dict[str, Labels] = {}
+    without_file: tuple[str, ...] = ()
+
+
+def read_table(table: bytes) -> Table:
+    """What an `activities.csv` says. Nothing where it can't be made out."""
     try:
         rows = list(csv.reader(io.StringIO(table.decode("utf-8-sig", errors="replace"), newline="")))
     except csv.Error:
-        return {}
-    if len(rows) < 2:
-        return {}
-    header, *rows = rows
+        return Table()
+    header, rows = (rows[0], rows[1:]) if rows else ([], [])
     file = _file_column(rows)
     if file is None:
-        return {}
+        return Table()
     columns = _columns(header, file)
-    return {
-        path: _labels(row, columns)
-        for row in rows
-        if len(row) > file and (path := row[file].strip()).startswith(FOLDER)
-    }
+    labels = {row[file].strip(): _labels(row, columns) for row in rows if len(row) > file}
+    without = [row[_NAME].strip() for row in rows if len(row) > max(file, _NAME) and not row[file].strip()]
+    return Table({path: said for path, said in labels.items() if path.startswith(FOLDER)}, tuple(filter(None, without)))
 
 
 def _file_column(rows: Sequence[Sequence[str]]) -> int | None:

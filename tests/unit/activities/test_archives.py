@@ -78,7 +78,8 @@ def test_stravas_table_says_titles_descriptions_and_gear_in_any_language(header:
             header,
         )
     )
-    assert (made.kind, names(made)) == ("strava", ["activities/1.fit.gz", "activities/2.gpx"])
+    assert (made.kind, sorted(names(made))) == ("strava", ["By hand", "activities/1.fit.gz", "activities/2.gpx"])
+    assert "by hand" in reasons(made)["By hand"], "it is told of, as it can't be brought"
     first = said(made, "activities/1.fit.gz")
     assert (first.title, first.description, first.sport) == (
         'Tempo, with "quotes"\nand lines',
