@@ -78,7 +78,7 @@ def _point(columns: Mapping[str, list[float]], row: int, at: datetime, steps_a_t
         column = columns.get(name)
         return None if column is None or math.isnan(column[row]) else column[row]
 
-    lon = columns["lon"][row]
+    lon = round(columns["lon"][row], 7)
     altitude, power = known("altitude"), known("power")
     more = "".join(_extensions(known("heart_rate"), known("cadence"), known("speed"), steps_a_turn))
     extensions = f"<tpx:TrackPointExtension>{more}</tpx:TrackPointExtension>" if more else ""

@@ -82,7 +82,7 @@ def test_segments_begin_where_the_track_is_broken_and_unknown_places_are_left_ou
 
 
 def test_what_is_out_of_the_schemas_bounds_is_left_out() -> None:
-    streams = track(2, lon=[180.0, -180.0], heart_rate=[0.0, 250.0], cadence=[600.0, 180.0], power=[0.0, 3000.0])
+    streams = track(2, lon=[179.99999999, -180.0], heart_rate=[0.0, 250.0], cadence=[600.0, 180.0], power=[0.0, 3000.0])
     root = etree.fromstring(written(streams))
     assert [point.get("lon") for point in root.iter(f"{GPX}trkpt")] == ["-180.0000000", "-180.0000000"]
     tpx = "{http://www.garmin.com/xmlschemas/TrackPointExtension/v2}"
