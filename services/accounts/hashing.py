@@ -1,4 +1,4 @@
-"""Passwords, hashed: Argon2id (RFC 9106) in a few threads of their own.
+"""Passwords, hashed: Argon2id (RFC 9106) in threads of their own.
 
 A hash takes some 20 ms of a core and 19 MiB: on the loop it would hold up everybody, and without a bound a flood of
 sign-ins would take all memory. Where the row is too long we say so (503) instead of letting it grow. A name that nobody

@@ -33,8 +33,8 @@ class Settings(Struct, frozen=True):
     ] = 900
     mails_an_hour: Annotated[int, Meta(ge=1, description="Mails that strangers can have us send to one address")] = 5
     hashing_threads: Annotated[
-        int, Meta(ge=1, le=32, description="Passwords hashed at once; each takes a core and 19 MiB")
-    ] = 2
+        int, Meta(ge=1, le=32, description="Passwords hashed at once in each process; each takes a core and 19 MiB")
+    ] = 1
 
     audit_days: Annotated[
         int, Meta(ge=30, le=3650, description="Days for which an entry of the audit trail is kept")

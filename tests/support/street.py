@@ -15,7 +15,7 @@ import aiohttp
 from services.accounts import app as accounts
 from services.chassis.http_client import HttpClient
 from services.chassis.identity import Identity, Peer
-from services.chassis.mongo import Database, Mongo
+from services.chassis.mongo import Database, Document, Mongo
 from services.chassis.service import Service
 from services.chassis.settings import ProcessSettings
 from services.command.keys import bootstrap
@@ -127,7 +127,7 @@ async def street(
     mongo, logs = Mongo(server.uri), RecordedLogs()
     if fresh:
         await forget(mongo, [*(service.database for service in services), "runnerly_bus"])
-    await bootstrap(ProcessSettings(home=home), mongo, names)
+    await furnish(ProcessSettings(home=home), mongo, names)
     environ = {"RUNNERLY_PEOPLE_OWNERS": ",".join(names), **environ}
     http = HttpClient("tests", RecordedMetrics(), logs.logger())
     async with (
@@ -148,6 +148,40 @@ async def street(
         await http.close()
     logs.close()
     mongo.close()
+
+
+@dataclass
+class Keys:
+    """Keys that `runnerly keys bootstrap` made: its files, and what it wrote into the tokendealer's database."""
+
+    files: dict[str, bytes]
+    documents: dict[str, list[Document]]
+
+
+_made: dict[tuple[str, ...], Keys] = {}
+
+
+async def furnish(settings: ProcessSettings, mongo: Mongo, names: Sequence[str]) -> None:
+    """Bring about every key that is missing: those of an earlier street where there are none yet, as RSA keys take long."""
+    folder, database = settings.home / "keys", mongo.database(tokendealer.SERVICE.database)
+    if folder.exists() or await database.collection_names():
+        await bootstrap(settings, mongo, names)
+        return
+    keys = _made.get(tuple(names))
+    if keys is None:
+        await bootstrap(settings, mongo, names)
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        there = await database.collection_names()
+        documents = {name: await database.collection(name).find({}).to_list(None) for name in there}
+        _made[tuple(names)] = Keys(files, documents)
+        return
+    folder.mkdir(mode=0o700, parents=True)
+    for name, content in keys.files.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_bytes(content)
+    for name, documents in keys.documents.items():
+        if documents:
+            await database.collection(name).insert_many(documents)
 
 
 async def forget(mongo: Mongo, names: Sequence[str]) -> None:
