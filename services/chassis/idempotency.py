@@ -19,6 +19,7 @@ from msgspec import Struct
 from services.chassis.answers import Answer, Reply
 from services.chassis.mongo import CollectionSpec, Database, Document, DuplicateKeyError, IndexSpec, Session
 from services.chassis.problems import Conflict, Invalid, Malformed
+from services.chassis.secrets import Secrets
 
 T = TypeVar("T")
 
@@ -104,10 +105,14 @@ def unkeyed() -> Once[Any]:
 
 
 class Keys:
-    """The keys of one service, in its own database."""
+    """The keys of one service, in its own database.
 
-    def __init__(self, database: Database) -> None:
+    Of an input only a keyed hash is kept: there may be a password in it, which a plain one would let somebody guess.
+    """
+
+    def __init__(self, database: Database, box: Secrets) -> None:
         self._keys = database.collection(COLLECTION.name)
+        self._box = box
 
     async def reserve(self, operation_id: str, sub: str, key: str, digest: str) -> Reservation | Reply:
         """The right to do the work, or the answer where it was done already.
@@ -117,6 +122,7 @@ class Keys:
         if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
             raise Malformed(f"An {HEADER} has 1 to {LONGEST_KEY} printable ASCII characters")
         name = hashlib.sha256(f"{operation_id}\0{sub}\0{key}".encode()).hexdigest()
+        digest = self._box.keyed_hash("idempotency", digest)
         now = datetime.now(UTC)
         held = Reservation(name, secrets.token_hex(8))
         document = {

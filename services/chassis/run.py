@@ -211,7 +211,7 @@ async def _mount(stack: AsyncExitStack, service: Service, shared: Shared) -> Mou
 
 def _mounted(service: Service, chassis: Chassis, built: Built, checks: Mapping[str, Check], shared: Shared) -> Mounted:
     issuer, departed = shared.process.url, chassis.tombstones.refuse
-    idempotency = IdempotencyKeys(chassis.database) if service.needs_database else None
+    idempotency = IdempotencyKeys(chassis.database, chassis.secrets) if service.needs_database else None
     public = Serving(
         service=service.name,
         uses=built.uses,

@@ -27,6 +27,7 @@ from services.chassis.mongo import Database
 from services.chassis.operations import GIB, MIB
 from services.chassis.origins import Origins
 from services.chassis.paging import Cursors
+from services.chassis.secrets import KEK_BYTES, Secrets
 from services.chassis.serving import Requests, Serving
 from services.chassis.sessions import BrowserSessions
 from tests.support.contract import Contract, checking
@@ -102,7 +103,7 @@ async def running(
         uses=uses,
         verifier=KnownCallers(callers or {}),  # type: ignore[arg-type]
         sessions=BrowserSessions.at(url),
-        keys=Keys(database) if database is not None else None,
+        keys=Keys(database, Secrets(b"k" * KEK_BYTES)) if database is not None else None,
         cursors=Cursors(b"key of cursors"),
         metrics=NoMetrics(MetricCatalogue.read()),
         logs=logs,
