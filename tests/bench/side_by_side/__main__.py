@@ -33,7 +33,7 @@ Side = Runnerly | FitTrackee
     "--native", default=shutil.which("secantusd-rs"), help="The native database's program; else the embedded."
 )
 @click.option(
-    "--venv", default=".cache/fittrackee", show_default=True, help="Where FitTrackee is, or will be, installed."
+    "--venv", default=".tox/fittrackee", show_default=True, help="Where FitTrackee is, or will be, installed."
 )
 def main(*, activities: int, rounds: int, seconds: int, native: str | None, venv: str) -> None:
     """Measure Runnerly and FitTrackee side by side."""
