@@ -6,11 +6,12 @@ machine whose speed drifts. The budget is 80 %: the exit code says whether it wa
 
 from __future__ import annotations
 
-import re
 import socket
 import statistics
 import subprocess
 import sys
+
+from tests.bench.wrk import wrk
 
 BUDGET = 0.80
 PAIRS, SECONDS, CONNECTIONS = 5, 4, 32
@@ -34,15 +35,8 @@ class Server:
 
     def rate(self, seconds: int) -> float:
         """Requests a second, as wrk counts them; an answer other than 200 ends the benchmark."""
-        told = subprocess.run(
-            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", f"Authorization: Bearer {self._token}", self.url],
-            capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-        if "Non-2xx" in told:
-            raise SystemExit(f"The server did not answer well:\n{told}")
-        found = re.search(r"Requests/sec:\s+([\d.]+)", told)
-        assert found is not None
-        return float(found[1])
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return wrk(self.url, seconds=seconds, connections=CONNECTIONS, headers=headers).rate
 
     def stop(self) -> None:
         """End it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 
 from services.activities.domain.activity import Activity
 from services.activities.domain.listing import Order, Position, Wanted
@@ -23,12 +23,6 @@ from services.activities.store.listing import Listing
 from services.activities.store.roll_ups import RollUps
 from services.activities.store.shape import ACTIVITIES, OWNERS, RECORDS
 from services.chassis.mongo import DESCENDING, Database, Document
-
-# The clocks of the earth are at most so far ahead of UTC, and behind it.
-_AHEAD, _BEHIND = timedelta(hours=14), timedelta(hours=12)
-_BY_START = "started_at"
-_INSTANT = timedelta(milliseconds=1)
-_SPARE, _WIDER = 2, 4
 
 
 class Finder:

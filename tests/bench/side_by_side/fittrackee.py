@@ -16,8 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.bench.side_by_side.load import until
-from tests.support.processes import Child, accepts, free_port
+from tests.support.processes import Child, accepts, free_port, wait_until
 
 VERSION = "1.3.6"
 USER, EMAIL, PASSWORD = "probe", "probe@example.com", secrets.token_urlsafe(18)
@@ -87,7 +86,7 @@ class FitTrackee:
         self._start_postgres()
         redis = ("redis-server", "--port", str(self._redis_port), "--bind", "127.0.0.1", "--save", "")
         self._children.append(Child((*redis, "--dir", str(self.home)), log=self.home / "redis.log"))
-        until(lambda: accepts(self._redis_port), within_s=20, what="the start of Redis")
+        wait_until(lambda: accepts(self._redis_port), within_s=20, what="the start of Redis")
         self._start_tiles()
         self._sql("CREATE USER fittrackee WITH PASSWORD 'fittrackee'", database="postgres")
         self._sql("CREATE SCHEMA fittrackee AUTHORIZATION fittrackee", database="postgres")
@@ -105,7 +104,7 @@ class FitTrackee:
         )
         tasks = (str(self._venv / "bin" / "dramatiq"), "fittrackee.tasks:broker", "--processes=1")
         self._children.append(Child(tasks, log=self.home / "tasks.log", env=self._environ))
-        until(self._answers, within_s=60, what="the start of FitTrackee")
+        wait_until(self._answers, within_s=60, what="the start of FitTrackee")
 
     def _start_postgres(self) -> None:
         data = self.home / "postgres"
@@ -131,8 +130,10 @@ class FitTrackee:
         listens = ("-p", str(self._postgres_port), "-c", "listen_addresses=127.0.0.1", "-k", str(data))
         command = (*as_owner, str(self._postgres / "postgres"), *where, *listens)
         self._children.append(Child(command, log=self.home / "postgres.log"))
-        until(lambda: accepts(self._postgres_port), within_s=30, what="the start of PostgreSQL")
-        until(lambda: self._sql("SELECT 1", database="postgres", check=False), within_s=30, what="PostgreSQL's answer")
+        wait_until(lambda: accepts(self._postgres_port), within_s=30, what="the start of PostgreSQL")
+        wait_until(
+            lambda: self._sql("SELECT 1", database="postgres", check=False), within_s=30, what="PostgreSQL's answer"
+        )
 
     def _start_tiles(self) -> None:
         """It draws a map of every upload: with tiles from next door, as if they were all cached."""
@@ -140,7 +141,7 @@ class FitTrackee:
         config = self.home / "tiles.conf"
         config.write_text(TILES.format(home=self.home, port=self._tiles_port))
         self._children.append(Child(("/usr/sbin/nginx", "-c", str(config)), log=self.home / "tiles.log"))
-        until(lambda: accepts(self._tiles_port), within_s=20, what="the start of the tile server")
+        wait_until(lambda: accepts(self._tiles_port), within_s=20, what="the start of the tile server")
 
     def _sql(self, statement: str, *, database: str = "fittrackee", check: bool = True, **values: int) -> bool:
         where = ("-h", "127.0.0.1", "-p", str(self._postgres_port), "-U", "postgres", "-d", database)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import queue
-import re
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
-TICKS = os.sysconf("SC_CLK_TCK")
-TO_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+import psutil
+
+from tests.bench.wrk import wrk
 
 
 class Peer(Protocol):
@@ -55,18 +53,10 @@ class Measure:
 
 def read(peer: Peer, page: str, *, seconds: int, connections: int = 16) -> Measure:
     """Ask for one page for so long. Raises `SystemExit` where an answer is not a good one."""
-    headers = [part for name, value in peer.headers().items() for part in ("-H", f"{name}: {value}")]
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "60s"]
+    url, headers = peer.pages()[page], peer.headers()
     with Watch(peer.roots()) as watch:
-        told = subprocess.run(
-            [*command, *headers, peer.pages()[page]], capture_output=True, text=True, check=True
-        ).stdout
-    if "Non-2xx" in told or "Socket errors" in told:
-        raise SystemExit(f"{peer.name} did not answer well at {page}:\n{told}")
-    rate, p99 = re.search(r"Requests/sec:\s+([\d.]+)", told), re.search(r"\s99%\s+([\d.]+)(us|ms|s|m)", told)
-    assert rate, told
-    assert p99, told
-    return Measure(float(rate[1]), float(p99[1]) * TO_MS[p99[2]], watch.foreign)
+        told = wrk(url, seconds=seconds, connections=connections, headers=headers)
+    return Measure(told.rate, told.p99_ms, watch.foreign)
 
 
 def upload(peer: Peer, files: Sequence[tuple[str, bytes]], *, at_once: int = 8) -> Measure:
@@ -103,12 +93,11 @@ def upload(peer: Peer, files: Sequence[tuple[str, bytes]], *, at_once: int = 8) 
 
 def memory_mib(roots: Sequence[int]) -> float:
     """The proportional memory (PSS) of these processes and their children, in MiB."""
-    kib = 0
-    for pid in tree(roots):
-        with suppress(OSError):
-            found = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-            kib += int(found[1]) if found else 0
-    return kib / 1024
+    held = 0
+    for process in tree(roots):
+        with suppress(psutil.Error):
+            held += process.memory_full_info().pss
+    return held / 2**20
 
 
 @dataclass(slots=True)
@@ -128,46 +117,22 @@ class Watch:
         self.foreign = max(0.0, (all_of_it - all0) - (known - known0)) / ((wall - wall0) * (os.cpu_count() or 1))
 
     def _now(self) -> tuple[float, float, float]:
-        user, nice, system, _, _, irq, softirq = map(int, Path("/proc/stat").read_text().split()[1:8])
+        times = psutil.cpu_times()
+        everything = times.user + times.nice + times.system + times.irq + times.softirq
         ours = sum(os.times()[:4])
-        return (
-            time.perf_counter(),
-            (user + nice + system + irq + softirq) / TICKS,
-            ours + sum(map(cpu_s, tree(self.roots))),
-        )
+        return time.perf_counter(), everything, ours + sum(map(cpu_s, tree(self.roots)))
 
 
-def tree(roots: Sequence[int]) -> list[int]:
+def tree(roots: Sequence[int]) -> list[psutil.Process]:
     """These processes and all that they started."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                children.setdefault(int(_stat(int(entry.name))[1]), []).append(int(entry.name))
-    found: list[int] = []
-    waiting = list(roots)
-    while waiting:
-        pid = waiting.pop()
-        found.append(pid)
-        waiting += children.get(pid, [])
+    found: list[psutil.Process] = []
+    for root in map(psutil.Process, roots):
+        found += [root, *root.children(recursive=True)]
     return found
 
 
-def cpu_s(pid: int) -> float:
+def cpu_s(process: psutil.Process) -> float:
     """The time that a process has computed, and the children that it has waited for, in seconds."""
-    with suppress(OSError):
-        return sum(map(int, _stat(pid)[11:15])) / TICKS
+    with suppress(psutil.Error):
+        return sum(process.cpu_times()[:4])
     return 0.0
-
-
-def _stat(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def until(condition: Callable[[], bool], *, within_s: float, what: str) -> None:
-    """Return as soon as the condition holds. Raises `SystemExit` where it does not come about."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{what} did not come about within {within_s:.0f} s")
-        time.sleep(0.05)

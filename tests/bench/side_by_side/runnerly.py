@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.bench.side_by_side.load import until
 from tests.support.api import Api
-from tests.support.processes import Child, accepts, free_port
+from tests.support.processes import Child, accepts, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES = ("tokendealer", "accounts", "activities", "mailer", "dashboard")
@@ -58,7 +57,7 @@ class Runnerly:
         self._children.append(
             Child((self._database_program, *where, "--sync-on-commit"), log=self.home / "database.log")
         )
-        until(lambda: accepts(self._database_port), within_s=30, what="the database's start")
+        wait_until(lambda: accepts(self._database_port), within_s=30, what="the database's start")
         self._run("keys", "bootstrap")
         self._run("migrate")
         self._run("users", "create-admin", "--email", EMAIL, "--password-stdin", told=PASSWORD)
@@ -70,7 +69,7 @@ class Runnerly:
         for number in range(self.workers):
             log = self.home / f"worker{number}.log"
             self._children.append(Child([*command, *sockets], log=log, env=self._environ, pass_fds=descriptors))
-        until(self._answers, within_s=60, what="the workers' start")
+        wait_until(self._answers, within_s=60, what="the workers' start")
 
     def _run(self, *command: str, told: str = "") -> None:
         environ = {**os.environ, **self._environ}
