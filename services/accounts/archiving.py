@@ -19,6 +19,7 @@ from typing import IO, Any, TypeVar, cast
 import msgspec
 
 from services.accounts.domain.exports import FileTold, Manifest, ServiceTold
+from services.chassis.holdings import FORMAT, MANIFEST, VERSION
 
 T = TypeVar("T")
 
@@ -26,7 +27,6 @@ PIECE = 256 * 1024
 STUCK_S = 60.0
 READ_ONLY_BY_ITS_OWNER = 0o600 << 16
 ZIP64_FROM = 2**31
-MANIFEST = "manifest.json"
 
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -128,7 +128,8 @@ class _Packing:
         sink = _Sink(self._loop, self._write)
         with zipfile.ZipFile(cast(IO[bytes], sink), "w", zipfile.ZIP_DEFLATED) as archive:
             services = tuple(self._add_service(archive, name, pieces) for name, pieces in parts.items())
-            manifest = Manifest(made_at=self._made_at, services=services, files=tuple(self._files.values()))
+            files = tuple(self._files.values())
+            manifest = Manifest(format=FORMAT, version=VERSION, made_at=self._made_at, services=services, files=files)
             document = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
             self._add(archive, MANIFEST, io.BytesIO(document), len(document))
         sink.flush()

@@ -11,6 +11,7 @@ from tornado.escape import parse_qs_bytes
 from tornado.httputil import HTTPInputError, parse_multipart_form_data
 
 from services.chassis.answers import Upload
+from services.chassis.intake import boundary_of
 from services.chassis.negotiation import JSON
 from services.chassis.operations import Operation
 from services.chassis.problems import Invalid, Malformed, UnsupportedMedia
@@ -127,19 +128,14 @@ def decode_upload(body: bytes, content_type: str, filename: str) -> Upload:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "application/octet-stream":
         return Upload(body, filename)
-    if media_type != "multipart/form-data":
-        raise UnsupportedMedia("Send a multipart form with a part `file`, or the bytes as application/octet-stream")
-    return _part_of_form(body, content_type)
+    return _part_of_form(body, boundary_of(content_type))
 
 
-def _part_of_form(body: bytes, content_type: str) -> Upload:
-    boundary = re.search(r'boundary=(?:"([^"]+)"|([^;\s]+))', content_type)
-    if boundary is None:
-        raise Malformed("The multipart form has no boundary")
+def _part_of_form(body: bytes, boundary: str) -> Upload:
     arguments: dict[str, list[bytes]] = {}
     files: dict[str, list[Any]] = {}
     try:
-        parse_multipart_form_data((boundary[1] or boundary[2]).encode(), body, arguments, files)
+        parse_multipart_form_data(boundary.encode(), body, arguments, files)
     except (HTTPInputError, ValueError, UnicodeError):
         raise Malformed("The multipart form could not be read") from None
     if unknown := [name for name in (*arguments, *files) if name != "file"]:

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-FORMAT_VERSION = 1
+FORMAT, VERSION = "runnerly-takeout", 1
+MANIFEST = "manifest.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -47,7 +48,7 @@ def schema_of(service: str, holdings: Sequence[Holding]) -> dict[str, Any]:
     }
     return {
         "$schema": DIALECT,
-        "$id": f"urn:runnerly:takeout:{FORMAT_VERSION}:{service}",
+        "$id": f"urn:runnerly:takeout:{VERSION}:{service}",
         "title": f"What {service} holds of a person",
         "type": "object",
         "patternProperties": kinds,

@@ -166,17 +166,23 @@ class _Form:
         return self._filename
 
 
+def boundary_of(content_type: str) -> str:
+    """What sets the parts of a multipart form apart. Raises `UnsupportedMedia` for another type, `Malformed` without one."""
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+        raise UnsupportedMedia("Send a multipart form with a part `file`, or the bytes as application/octet-stream")
+    boundary = re.search(r'boundary=(?:"([^"]+)"|([^;\s]+))', content_type)
+    if boundary is None:
+        raise Malformed("The multipart form has no boundary")
+    return boundary[1] or boundary[2]
+
+
 def _form_of(content_type: str) -> _Form | None:
     """What reads a body of this type; None where it is the file as it is. Raises `UnsupportedMedia`, `Malformed`."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in AS_IT_IS:
         return None
-    if media_type != "multipart/form-data":
-        raise UnsupportedMedia("Send a multipart form with a part `file`, or the bytes as application/octet-stream")
-    boundary = re.search(r'boundary=(?:"([^"]+)"|([^;\s]+))', content_type)
-    if boundary is None:
-        raise Malformed("The multipart form has no boundary")
+    boundary = boundary_of(content_type)
     try:
-        return _Form(boundary[1] or boundary[2])
+        return _Form(boundary)
     except (MultipartError, UnicodeError):
         raise Malformed("The multipart form has an impossible boundary") from None

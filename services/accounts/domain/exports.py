@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from services.chassis.problems import TooMany
 
-FORMAT, VERSION = "runnerly-takeout", 1
 GIVE_UP_AFTER = timedelta(days=3)
 
 
@@ -72,8 +71,8 @@ class FileTold(Struct, frozen=True):
 class Manifest(Struct, frozen=True, kw_only=True):
     """What an archive is, and all that is in it but itself."""
 
-    format: str = FORMAT
-    version: int = VERSION
+    format: str
+    version: int
     made_at: datetime
     services: tuple[ServiceTold, ...]
     files: tuple[FileTold, ...]

@@ -17,6 +17,7 @@ from msgspec import Struct
 from services.activities.archives import garmin, strava, takeout
 from services.activities.archives.takeout import TakenActivity
 from services.activities.archives.zips import (
+    GIB,
     Limits,
     is_of_interest,
     nested,
@@ -29,8 +30,8 @@ from services.activities.domain.imports import ArchiveKind
 from services.activities.domain.labels import NOTHING_SAID, GearSaid, Labels
 from services.activities.domain.privacy import NewZone
 from services.activities.domain.problems import NotAnActivity, NotAnArchive
+from services.chassis.holdings import MANIFEST
 
-GIB = 1024**3
 NO_FILE = "It was entered at Strava by hand, so there is no file of it: add it by hand here"
 
 
@@ -210,7 +211,7 @@ def _check_total(items: Iterable[Item], limits: Limits) -> None:
 
 
 def _is_takeout(archive: ZipFile, members: Mapping[str, ZipInfo]) -> bool:
-    manifest = members.get(takeout.MANIFEST)
+    manifest = members.get(MANIFEST)
     return manifest is not None and refusal(manifest) is None and takeout.is_manifest(_quietly(archive, manifest))
 
 

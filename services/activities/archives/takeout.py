@@ -15,9 +15,8 @@ from services.activities.domain.labels import GearSaid, Labels
 from services.activities.domain.privacy import NewZone
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.sports import Sport
+from services.chassis.holdings import FORMAT, VERSION
 
-MANIFEST = "manifest.json"
-FORMAT, VERSION = "runnerly-takeout", 1
 ACTIVITIES, GEAR, ZONES = "activities/", "gear/", "privacy-zones/"
 _BAD = (msgspec.MsgspecError, ValueError, RecursionError)
 

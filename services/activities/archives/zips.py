@@ -69,7 +69,7 @@ def nested(outer: ZipFile, info: ZipInfo, limits: Limits) -> ZipFile:
             raw = Window(outer.fp, _begin_of(outer, info), info.file_size)  # type: ignore[arg-type]
             return opened(buffered(raw), limits)
         return opened(outer.open(info), limits)  # type: ignore[arg-type]
-    except (*_BROKEN, NotImplementedError, RuntimeError) as error:
+    except (*_BROKEN, RuntimeError) as error:
         raise NotAnArchive("This ZIP archive is broken") from error
 
 
@@ -153,7 +153,7 @@ def unpacked(archive: ZipFile, info: ZipInfo) -> bytes:
     try:
         with archive.open(info) as member:
             content = b"".join(iter(lambda: member.read(_PIECE), b""))
-    except (*_BROKEN, NotImplementedError, RuntimeError) as error:
+    except (*_BROKEN, RuntimeError) as error:
         raise NotAnActivity("It is damaged: the archive does not hold it whole") from error
     if content.startswith(_NESTED_MAGIC):
         raise NotAnActivity("It is an archive itself: send it by itself")
