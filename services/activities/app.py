@@ -29,7 +29,6 @@ from services.activities.usecases.follow_import import FollowImports
 from services.activities.usecases.import_file import ImportFile
 from services.activities.usecases.keep_gear import KeepGear
 from services.activities.usecases.keep_zones import KeepZones
-from services.activities.usecases.learn_profile import LearnProfile
 from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf, ZonesOf
 from services.activities.usecases.look_up import ListActivities, ReadActivity
 from services.activities.usecases.remove_activity import RemoveActivity
@@ -56,8 +55,7 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
     gear = GearStore(chassis.database)
     store = ActivityStore(chassis.database, originals, gear, chassis.bus.outbox)
     finder = Finder(chassis.database)
-    learn_profile = LearnProfile(store, chassis.tombstones)
-    await events.listen(chassis.bus, learn_profile)
+    await events.listen(chassis.bus, store.learn)
     shares, zones = Shares(chassis.database), ZoneStore(chassis.database)
     keep_zones = KeepZones(zones, chassis.tombstones, chassis.secrets.derive("privacy-zones"), new_id, chassis.clock)
     archives = Archives(chassis.database)
@@ -103,7 +101,6 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
             sum_up=SumUp(finder),
             records_of=RecordsOf(finder),
             fitness_of=FitnessOf(finder, chassis.clock),
-            learn_profile=learn_profile,
             gear=KeepGear(gear, chassis.tombstones, new_id, chassis.clock),
             zones=keep_zones,
             share_link_of=ShareLinkOf(shares),

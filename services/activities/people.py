@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from services.activities.domain.activity import Activity, LoadFrom, Source, Summary, Visibility
 from services.activities.domain.gear import Gear
-from services.activities.domain.imports import ArchiveKind, Failure, Import, State
 from services.activities.domain.privacy import PrivacyZone
 from services.activities.domain.sports import Sport
+from services.activities.formats import gunzip
+from services.activities.handlers.imports import ImportView
 from services.activities.store.activities import ActivityStore
 from services.activities.store.gear import GearStore
 from services.activities.store.imports import ImportStore
@@ -22,8 +23,6 @@ from services.activities.store.sharing import ZoneStore
 from services.chassis.holdings import Holding
 from services.chassis.people import Belonging, Erased
 from services.chassis.problems import NotFound
-
-GZIP = b"\x1f\x8b"
 
 
 class TakenActivity(Summary, frozen=True, kw_only=True):
@@ -72,22 +71,8 @@ class TakenZone(Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class TakenImport(Struct, frozen=True, kw_only=True):
+class TakenImport(ImportView, frozen=True):
     """An archive that was imported: how many files became what, and why some did not. The archive itself is not kept."""
-
-    id: str
-    state: State
-    kind: ArchiveKind
-    total: int
-    done: int
-    added: int
-    duplicates: int
-    skipped: int
-    failures: int
-    failed: tuple[Failure, ...]
-    reason: str | None
-    created_at: datetime
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +99,7 @@ class RunnersActivities:
         for zone in await self.zones.all_of(sub):
             yield Belonging(f"privacy-zones/{zone.id}.json", msgspec.json.encode(_taken_zone(zone)))
         for one in await self.imports.recent(sub):
-            yield Belonging(f"imports/{one.id}.json", msgspec.json.encode(_taken_import(one)))
+            yield Belonging(f"imports/{one.id}.json", msgspec.json.encode(TakenImport.of(one)))
         paths: dict[str, str] = {}
         async for activity in self.store.all_of(sub):
             sha256 = activity.source.sha256
@@ -138,7 +123,7 @@ class RunnersActivities:
 
 def _path_of(source: Source, content: bytes) -> str:
     """Where a file is in the archive; a zipped one says so, whatever name it was sent under."""
-    return f"originals/{source.sha256}.{source.format}" + (".gz" if content.startswith(GZIP) else "")
+    return f"originals/{source.sha256}.{source.format}" + (".gz" if content.startswith(gunzip.MAGIC) else "")
 
 
 def _taken(activity: Activity, original: str | None) -> TakenActivity:
@@ -152,10 +137,6 @@ def _taken_gear(gear: Gear) -> TakenGear:
     known = msgspec.structs.asdict(gear)
     fields = {name: known[name] for name in TakenGear.__struct_fields__ if name in known}
     return TakenGear(**fields, distance_m=gear.distance_m, retired=gear.withdrawn)
-
-
-def _taken_import(one: Import) -> TakenImport:
-    return msgspec.convert(one, TakenImport, from_attributes=True)
 
 
 def _taken_zone(zone: PrivacyZone) -> TakenZone:

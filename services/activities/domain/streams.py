@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from services.activities.domain.recording import SERIES, Floats, Rows
 
 # Decimals that each series is kept and shown with.
@@ -35,3 +37,6 @@ class Streams:
     def at(self, rows: Rows) -> Streams:
         """The streams of these rows only."""
         return Streams(self.time[rows], {name: column[rows] for name, column in self.series.items()})
+
+
+NO_STREAMS = Streams(np.zeros(0), {})

@@ -10,6 +10,7 @@ from services.activities.domain.efforts import Effort
 from services.activities.domain.recording import SERIES
 from services.activities.domain.segments import Segment
 from services.activities.domain.zones import Zone
+from services.activities.formats import gunzip
 from services.activities.handlers.activities import PATH, READ
 from services.activities.handlers.views import StreamsView
 from services.activities.usecases import UseCases
@@ -19,7 +20,6 @@ from services.chassis.operations import operation
 from services.chassis.problems import Invalid
 
 ONE = f"{PATH}/{{activity_id}}"
-GZIP = b"\x1f\x8b"
 MEDIA_TYPES = {
     "fit": "application/vnd.ant.fit",
     "gpx": "application/gpx+xml",
@@ -102,7 +102,7 @@ class Original(Endpoint[UseCases]):
         """Download the very bytes that were sent."""
         activity, content = await self.uses.original_of(self.caller.sub, activity_id)
         kind = activity.source.format or "fit"
-        packed = content.startswith(GZIP)
+        packed = content.startswith(gunzip.MAGIC)
         name = activity.source.name or f"{activity.id}.{kind}{'.gz' if packed else ''}"
         return File(content, "application/gzip" if packed else MEDIA_TYPES[kind], name)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-import numpy as np
 from msgspec import Struct
 
 from services.activities.domain.efforts import Effort
@@ -12,7 +11,7 @@ from services.activities.domain.geodesy import Bounds
 from services.activities.domain.privacy import NewZone, PrivacyZone, Shown
 from services.activities.domain.segments import Segment
 from services.activities.domain.sports import Sport
-from services.activities.domain.streams import Streams
+from services.activities.domain.streams import NO_STREAMS
 from services.activities.handlers.activities import PATH, READ, WRITE
 from services.activities.handlers.along import MEDIA_TYPES, SplitsQuery, StreamsQuery, named_series
 from services.activities.handlers.views import StreamsView
@@ -28,7 +27,6 @@ SHARED = "/api/v1/shared"
 ZONES = "/api/v1/privacy-zones"
 # A link is for whoever has it: neither for caches, nor for search engines, nor for sites that are linked from there.
 DISCREET = {"Cache-Control": "private, no-store", "X-Robots-Tag": "noindex", "Referrer-Policy": "no-referrer"}
-NOTHING = Streams(np.zeros(0), {})
 
 
 class ShareView(Struct, frozen=True):
@@ -112,7 +110,7 @@ class SharedStreams(Endpoint[UseCases]):
     async def get(self, secret: str, query: StreamsQuery) -> Answer[StreamsView]:
         """Read the streams of what is shared."""
         series, analysis = named_series(query.series), (await self.uses.shared(secret)).analysis
-        streams = (analysis.streams if analysis else None) or NOTHING
+        streams = (analysis.streams if analysis else None) or NO_STREAMS
         return Answer(StreamsView.of(downsampled(streams.only(series), query.points)), headers=DISCREET)
 
 

@@ -31,6 +31,7 @@ from services.activities.store.documents import (
 )
 from services.activities.store.everything import Everything
 from services.activities.store.gear import GearStore
+from services.activities.store.guard import Guard
 from services.activities.store.originals import Originals
 from services.activities.store.shape import ACTIVITIES, OWNERS, REBUILDS, STREAMS
 from services.activities.store.standing import Anew, Standing
@@ -75,6 +76,7 @@ class ActivityStore:
         self._activities = database.collection(ACTIVITIES)
         self._streams = database.collection(STREAMS)
         self._owners = database.collection(OWNERS)
+        self._guard = Guard(database)
         self._rebuilds = database.collection(REBUILDS)
         self._originals = originals
         self._gear = gear
@@ -345,13 +347,6 @@ class ActivityStore:
 
         async with self._turns.of(owner):
             await self._database.transact(body)
-
-    async def _guard(self, session: Session, owner: str) -> None:
-        """Write what every change of this runner's activities writes: of two at once, one is done again after the other.
-
-        So what a transaction has read of the runner is still true when it commits.
-        """
-        await self._owners.update_one({"_id": owner}, {"$inc": {"changes": 1}}, upsert=True, session=session)
 
     async def _twins(self, owner: str, new: Sequence[NewActivity], session: Session | None = None) -> dict[str, str]:
         """Which of these the runner has already: the id it has, by the id of the new one."""

@@ -9,7 +9,8 @@ import msgspec
 
 from services.activities.domain.activity import Activity
 from services.activities.domain.gear import MOST, Gear, Wearer, Worn, default_of, worn
-from services.activities.store.shape import ACTIVITIES, GEAR, OWNERS
+from services.activities.store.guard import Guard
+from services.activities.store.shape import ACTIVITIES, GEAR
 from services.chassis.idempotency import Once
 from services.chassis.mongo import Database, Document, Session, UpdateOne
 from services.chassis.problems import Invalid, NotFound, Stale
@@ -22,7 +23,7 @@ class GearStore:
         self._database = database
         self._gear = database.collection(GEAR)
         self._activities = database.collection(ACTIVITIES)
-        self._owners = database.collection(OWNERS)
+        self._guard = Guard(database)
 
     async def all_of(self, owner: str, session: Session | None = None) -> list[Gear]:
         """All gear of a runner: what is in use first, by name."""
@@ -42,8 +43,7 @@ class GearStore:
         async def body(session: Session) -> Gear:
             await self._guard(session, gear.owner)
             shelf = await self.all_of(gear.owner, session)
-            if len(shelf) >= MOST:
-                raise Invalid(f"One has at most {MOST} pieces of gear: remove some first")
+            _check_room(shelf)
             await self._give_up_defaults(session, shelf, gear)
             await self._gear.insert_one(_document_of(gear), session=session)
             await once.keep(session, gear)
@@ -60,8 +60,7 @@ class GearStore:
             found = next((gear.id for gear in shelf if gear.name.casefold() == wanted.name.casefold()), None)
             if found is not None:
                 return found
-            if len(shelf) >= MOST:
-                raise Invalid(f"One has at most {MOST} pieces of gear: remove some first")
+            _check_room(shelf)
             taken = {sport for gear in shelf for sport in gear.default_for}
             free = tuple(sport for sport in wanted.default_for if sport not in taken)
             await self._gear.insert_one(
@@ -143,9 +142,6 @@ class GearStore:
             amounts = msgspec.structs.asdict(totals.get(gear.id, Worn()))
             await self._gear.update_one({"_id": gear.id}, {"$set": amounts}, session=session)
 
-    async def _guard(self, session: Session, owner: str) -> None:
-        await self._owners.update_one({"_id": owner}, {"$inc": {"changes": 1}}, upsert=True, session=session)
-
     async def _give_up_defaults(self, session: Session, shelf: Sequence[Gear], taker: Gear) -> None:
         """One piece is the default of a sport: the others give it up."""
         updates = [
@@ -161,6 +157,11 @@ class GearStore:
         ]
         if updates:
             await self._gear.bulk_write(updates, ordered=False, session=session)
+
+
+def _check_room(shelf: Sequence[Gear]) -> None:
+    if len(shelf) >= MOST:
+        raise Invalid(f"One has at most {MOST} pieces of gear: remove some first")
 
 
 def _document_of(gear: Gear) -> Document:

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from services.activities.domain.activity import Activity
 from services.activities.domain.privacy import MOST, PrivacyZone
-from services.activities.store.shape import OWNERS, SHARES, ZONES
+from services.activities.store.guard import Guard
+from services.activities.store.shape import SHARES, ZONES
 from services.chassis.idempotency import Once
 from services.chassis.mongo import Database, Document, Session
 from services.chassis.problems import Invalid, NotFound
@@ -68,7 +69,7 @@ class ZoneStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._zones = database.collection(ZONES)
-        self._owners = database.collection(OWNERS)
+        self._guard = Guard(database)
 
     async def all_of(self, owner: str, session: Session | None = None) -> list[PrivacyZone]:
         """All zones of a runner, by name."""
@@ -79,7 +80,7 @@ class ZoneStore:
         """Add a zone. Raises `Invalid` where the runner has too many."""
 
         async def body(session: Session) -> PrivacyZone:
-            await self._owners.update_one({"_id": zone.owner}, {"$inc": {"changes": 1}}, upsert=True, session=session)
+            await self._guard(session, zone.owner)
             if len(await self.all_of(zone.owner, session)) >= MOST:
                 raise Invalid(f"One has at most {MOST} privacy zones: remove some first")
             await self._zones.insert_one(_document_of(zone), session=session)

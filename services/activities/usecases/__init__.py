@@ -12,7 +12,6 @@ from services.activities.usecases.follow_import import FollowImports
 from services.activities.usecases.import_file import ImportFile
 from services.activities.usecases.keep_gear import KeepGear
 from services.activities.usecases.keep_zones import KeepZones
-from services.activities.usecases.learn_profile import LearnProfile
 from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf, ZonesOf
 from services.activities.usecases.look_up import ListActivities, ReadActivity
 from services.activities.usecases.remove_activity import RemoveActivity
@@ -39,7 +38,6 @@ class UseCases:
     sum_up: SumUp
     records_of: RecordsOf
     fitness_of: FitnessOf
-    learn_profile: LearnProfile
     gear: KeepGear
     zones: KeepZones
     share_link_of: ShareLinkOf

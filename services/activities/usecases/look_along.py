@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from services.activities.domain.activity import Activity
 from services.activities.domain.efforts import Effort
 from services.activities.domain.segments import Segment
-from services.activities.domain.streams import Streams
+from services.activities.domain.streams import NO_STREAMS, Streams
 from services.activities.domain.zones import Zone, zones
 from services.activities.packing import unpack
 from services.activities.shapes import downsampled
@@ -30,7 +28,7 @@ class StreamsOf:
         """These series in so many points at most; empty where nothing was measured. Raises `NotFound`."""
         packed = await self.store.columns(owner, activity_id)
         if not packed:
-            return Streams(np.zeros(0), {})
+            return NO_STREAMS
         if len(packed) < QUICK_BYTES:
             return _chart(packed, series, points)
         return await asyncio.to_thread(_chart, packed, series, points)

@@ -7,13 +7,11 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from services.activities.domain.activity import Activity
 from services.activities.domain.analysis import Analysis
 from services.activities.domain.privacy import Circle, Shown, circles_of, hidden_rows, shown
-from services.activities.domain.streams import Streams
-from services.activities.formats.gpx_writing import gpx_of, has_places
+from services.activities.domain.streams import NO_STREAMS, Streams
+from services.activities.formats.gpx_writing import gpx_of, has_places, no_breaks
 from services.activities.packing import unpack
 from services.activities.shapes import rows_of_shape
 from services.activities.store.activities import ActivityStore
@@ -82,8 +80,7 @@ class SharedActivities:
     async def _all_of(self, activity: Activity, streams: Streams | None) -> Shown:
         """An activity of which nothing is hidden."""
         parts = await self.store.breakdowns(activity.owner, activity.id, "laps", "splits", "best_efforts")
-        breaks = np.zeros(len(streams.time) if streams else 0, dtype=np.bool_)
         analysis = Analysis(
             activity.source.format or "gpx", activity, streams, parts.laps, parts.splits, parts.best_efforts
         )
-        return Shown(activity, analysis, breaks)
+        return Shown(activity, analysis, no_breaks(streams or NO_STREAMS))
