@@ -35,7 +35,7 @@ from services.accounts.usecases.confirm_password import ConfirmPassword
 from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion, Seal
 from services.accounts.usecases.erase_person import ErasePerson
 from services.accounts.usecases.exports import ReadExport, RequestExport
-from services.accounts.usecases.mail_activation import MailActivation
+from services.accounts.usecases.mail_link import MailLink
 from services.accounts.usecases.mailing_links import MailingLinks
 from services.accounts.usecases.make_export import MakeExport
 from services.accounts.usecases.meet_device import MeetDevice
@@ -45,7 +45,7 @@ from services.accounts.usecases.record_act import RecordAct
 from services.accounts.usecases.register import Register
 from services.accounts.usecases.second_factor import FactorVault, KeepSecondFactor, ProveSecondFactor
 from services.accounts.usecases.sessions import Sessions
-from services.accounts.usecases.set_password import ChangePassword, MailPasswordReset, ResetPassword
+from services.accounts.usecases.set_password import ChangePassword, ResetPassword
 from services.accounts.usecases.settle_sessions import SettleSessions
 from services.accounts.usecases.sign_in import SignIn
 from services.accounts.usecases.unlock import MailUnlock, Unlock
@@ -67,7 +67,9 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     deletions = Deletions(chassis.database, chassis.bus.outbox, accounts, chassis.tombstones)
     seal = Seal(chassis.secrets)
     mailing = MailingLinks(attempts, settings.limits, hash_name, settings.activation_hours)
-    back_off = BackOff(attempts, settings.limits, hash_name, clock, MailUnlock(accounts, mailing, clock, log))
+    mail_link = partial(MailLink, accounts, mailing, clock)
+    unlocking = mail_link(mailing.unlock, lambda account: account.activated, counted_as="unlock")
+    back_off = BackOff(attempts, settings.limits, hash_name, clock, MailUnlock(unlocking, log))
     confirm_password = ConfirmPassword(accounts, hashing, back_off)
     vault = FactorVault(SecondFactors(chassis.database, chassis.bus.outbox), chassis.secrets)
     prove = ProveSecondFactor(vault, clock, chassis.metrics, log)
@@ -77,12 +79,13 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     meet_device = MeetDevice(known_devices, devices, hash_device, clock)
     auditor = Auditor("accounts", chassis.secrets, clock)
     trail = Trail(chassis.database, auditor, timedelta(days=settings.audit_days), clock)
+    record_act = RecordAct(trail, log)
     finder, settle_sessions = Finder(chassis.database), SettleSessions(accounts, tokendealer, clock)
     uses = UseCases(
         register=Register(accounts, rules, hashing, mailing, clock, chassis.metrics, log),
         activate=Activate(accounts, clock),
-        mail_activation=MailActivation(accounts, mailing, clock),
-        mail_password_reset=MailPasswordReset(accounts, mailing, clock),
+        mail_activation=mail_link(mailing.activation, lambda account: not account.activated),
+        mail_password_reset=mail_link(mailing.password_reset),
         sign_in=SignIn(accounts, hashing, back_off, prove, meet_device, tokendealer, clock, log),
         sessions=Sessions(tokendealer, accounts, devices, clock),
         second_factor=KeepSecondFactor(vault, accounts, confirm_password, tokendealer, clock, log),
@@ -93,14 +96,14 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
         unlock=Unlock(accounts, back_off, clock),
         read_account=ReadAccount(accounts),
         change_profile=ChangeProfile(accounts, clock),
-        administer=Administer(accounts, finder, trail, auditor, settle_sessions, clock, log),
+        administer=Administer(accounts, finder, trail, auditor, record_act, settle_sessions, clock),
         request_export=RequestExport(exports, attempts, hash_name, settings.exports_a_day, clock, log),
         read_export=ReadExport(exports, clock),
         request_deletion=RequestDeletion(deletions, confirm_password, owners, seal, clock, log),
         read_deletion=ReadDeletion(deletions, owners),
     )
     await events.listen(chassis.bus, settle_sessions, uses.sessions.end_others)
-    await events.listen_to_acts(chassis.bus, RecordAct(trail, log))
+    await events.listen_to_acts(chassis.bus, record_act)
     make_export = MakeExport(
         exports, accounts, owners, timedelta(days=settings.export_kept_days), clock, log, chassis.metrics
     )

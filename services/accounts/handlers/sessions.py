@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from services.accounts.domain.attempts import TooManyAttempts
 from services.accounts.domain.sessions import Session, SessionEnded, Tokens
 from services.accounts.handlers.accounts import Email, Password
-from services.accounts.handlers.second_factor import Otp
+from services.accounts.handlers.second_factor import NOT_STORED, Otp
 from services.accounts.usecases import UseCases
 from services.accounts.usecases.sign_in import (
     AccountDisabled,
@@ -29,7 +29,6 @@ from services.chassis.problems import NotFound, Unauthenticated
 from services.chassis.sessions import CrossSite
 
 REFUSALS = (InvalidCredentials, SecondFactorRequired, NotActivated, AccountDisabled, TooManyAttempts, CrossSite)
-NOT_STORED = {"Cache-Control": "no-store"}
 
 
 class Credentials(Struct, frozen=True, forbid_unknown_fields=True):

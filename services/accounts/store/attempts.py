@@ -6,6 +6,7 @@ counter is for - an address, an account - is kept as a keyed hash.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -45,10 +46,10 @@ class Attempts:
                 continue
             return Count(1, now + window)
 
-    async def read(self, name: str, now: datetime) -> Count | None:
-        """The present window, or None where nothing was counted lately."""
-        found = await self._attempts.find_one({"_id": name, "expires_at": {"$gt": now}})
-        return Count(found["number"], found["expires_at"]) if found else None
+    async def read(self, names: Sequence[str], now: datetime) -> dict[str, Count]:
+        """The present windows of these, at once; without those of which nothing was counted lately."""
+        found = await self._attempts.find({"_id": {"$in": list(names)}}).to_list(None)
+        return {one["_id"]: Count(one["number"], one["expires_at"]) for one in found if one["expires_at"] > now}
 
     async def forget(self, name: str) -> None:
         """Begin anew."""

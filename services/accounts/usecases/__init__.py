@@ -9,12 +9,12 @@ from services.accounts.usecases.administer import Administer
 from services.accounts.usecases.change_email import AskForEmailChange, ConfirmEmail
 from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion
 from services.accounts.usecases.exports import ReadExport, RequestExport
-from services.accounts.usecases.mail_activation import MailActivation
+from services.accounts.usecases.mail_link import MailLink
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.register import Register
 from services.accounts.usecases.second_factor import KeepSecondFactor
 from services.accounts.usecases.sessions import Sessions
-from services.accounts.usecases.set_password import ChangePassword, MailPasswordReset, ResetPassword
+from services.accounts.usecases.set_password import ChangePassword, ResetPassword
 from services.accounts.usecases.sign_in import SignIn
 from services.accounts.usecases.unlock import Unlock
 
@@ -25,8 +25,8 @@ class UseCases:
 
     register: Register
     activate: Activate
-    mail_activation: MailActivation
-    mail_password_reset: MailPasswordReset
+    mail_activation: MailLink
+    mail_password_reset: MailLink
     reset_password: ResetPassword
     change_password: ChangePassword
     ask_for_email_change: AskForEmailChange

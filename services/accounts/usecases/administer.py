@@ -21,16 +21,15 @@ from services.accounts.domain.trail import Entry, Wanted
 from services.accounts.store.accounts import Accounts
 from services.accounts.store.finder import Finder
 from services.accounts.store.trail import Trail
+from services.accounts.usecases.record_act import RecordAct
 from services.accounts.usecases.settle_sessions import SettleSessions
 from services.chassis.audit import Act, Auditor, Party
 from services.chassis.bus.event import Event
 from services.chassis.http_answers import PeerUnavailable
-from services.chassis.logs import Logger
 from services.chassis.mongo import Session
 from services.chassis.problems import Conflict, Forbidden, NotFound
 
 LISTED = "accounts.listed"
-ROLES_CHANGED, DISABLED, ENABLED = "account.roles_changed", "account.disabled", "account.enabled"
 
 
 class LastAdministrator(Conflict):
@@ -72,16 +71,16 @@ class Administer:
     finder: Finder
     trail: Trail
     auditor: Auditor
+    record_act: RecordAct
     settle_sessions: SettleSessions
     clock: Callable[[], datetime]
-    log: Logger
 
     async def search(self, admin: str, q: str, before: int | None, limit: int) -> tuple[list[Listed], int | None]:
         """Accounts that match all words of `q`, the newest first, and where to go on."""
         await self._check(admin)
         page, following = await self.finder.page(words_of(q), before, limit)
         details = {"searched": "yes" if q.strip() else "no", "shown": str(len(page))}
-        self._log(await self.trail.record(self.auditor.act(LISTED, self.auditor.person(admin), None, **details)))
+        await self.record_act(self.auditor.act(LISTED, self.auditor.person(admin), None, **details))
         return page, following
 
     async def change(self, admin: str, sub: str, change: AccountChange, expected: int | None) -> Listed:
@@ -104,7 +103,7 @@ class Administer:
             sub, lambda account: change.applied_to(account, now), _told_of, expected=expected, beside=beside
         )
         for entry in entries:
-            self._log(entry)
+            self.record_act.witness(entry)
         if entries:
             await self._settle(account)
         listed = await self.finder.one(sub)
@@ -141,10 +140,6 @@ class Administer:
     def _key(self, of: str | None) -> str | None:
         return None if of is None else of if _is_key(of) else self.auditor.key(of)
 
-    def _log(self, entry: Entry | None) -> None:
-        if entry is not None:
-            self.log.info("audit.recorded", action=entry.action, number=entry.number, seal=entry.seal)
-
 
 def _told_of(before: Account, after: Account) -> list[Event]:
     told = [events.roles_changed(after)] if before.roles != after.roles else []
@@ -156,9 +151,9 @@ def acts_on(auditor: Auditor, actor: Party, before: Account, after: Account) -> 
     subject, acts = auditor.person(after.id), list[Act]()
     if before.roles != after.roles:
         roles = {"before": " ".join(before.roles), "after": " ".join(after.roles)}
-        acts.append(auditor.act(ROLES_CHANGED, actor, subject, **roles))
+        acts.append(auditor.act(events.ROLES_CHANGED, actor, subject, **roles))
     if before.disabled != after.disabled:
-        acts.append(auditor.act(DISABLED if after.disabled else ENABLED, actor, subject))
+        acts.append(auditor.act(events.DISABLED if after.disabled else events.ENABLED, actor, subject))
     return acts
 
 

@@ -61,8 +61,10 @@ class BackOff:
 
     async def check(self, guess: Guess) -> None:
         """Raise `TooManyAttempts` where all of a counter's failures are used up."""
-        for counter in (guess.account, guess.address, guess.code):
-            count = await self.attempts.read(counter.name, self.clock())
+        counters = (guess.account, guess.address, guess.code)
+        counts = await self.attempts.read([counter.name for counter in counters], self.clock())
+        for counter in counters:
+            count = counts.get(counter.name)
             if count is not None and count.number >= counter.limit:
                 raise self._wait_for(count)
 

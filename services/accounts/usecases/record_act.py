@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.accounts.domain.trail import Entry
 from services.accounts.store.trail import Trail
 from services.chassis.audit import Act
 from services.chassis.logs import Logger
@@ -17,7 +18,11 @@ class RecordAct:
     log: Logger
 
     async def __call__(self, act: Act) -> None:
-        """Do it. The line in the log is a witness outside the database: it has the seal, which follows from all before."""
+        """Do it."""
         entry = await self.trail.record(act)
         if entry is not None:
-            self.log.info("audit.recorded", action=entry.action, number=entry.number, seal=entry.seal)
+            self.witness(entry)
+
+    def witness(self, entry: Entry) -> None:
+        """Tell the log: a witness outside the database, as the line has the seal, which follows from all before."""
+        self.log.info("audit.recorded", action=entry.action, number=entry.number, seal=entry.seal)

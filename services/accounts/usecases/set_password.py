@@ -23,34 +23,12 @@ from services.accounts.hashing import Hashing
 from services.accounts.store.accounts import Accounts
 from services.accounts.usecases.back_off import BackOff
 from services.accounts.usecases.confirm_password import ConfirmPassword
-from services.accounts.usecases.mailing_links import MailingLinks
 from services.chassis import context
 from services.chassis.addresses import parse_address
 from services.chassis.bus.event import Message
 from services.chassis.http_answers import PeerUnavailable
-from services.chassis.idempotency import Once
 from services.chassis.logs import Logger
 from services.chassis.problems import Invalid
-
-
-@dataclass(frozen=True, slots=True)
-class MailPasswordReset:
-    """Mails the link; the answer is the same for an address that has no account. Raises `Invalid` for no address."""
-
-    accounts: Accounts
-    mailing: MailingLinks
-    clock: Callable[[], datetime]
-
-    async def __call__(self, email: str, once: Once[None]) -> None:
-        """Mail it, where there is an account."""
-        address, now = parse_address(email), self.clock()
-        may_mail = await self.mailing.may_mail(address.key, now)
-        known = await self.accounts.by_email(address.key)
-        if known is None or not may_mail:
-            await self.accounts.tell((), (), once)
-            return
-        link, mail = self.mailing.password_reset(known, now)
-        await self.accounts.tell([link], [mail], once)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import datetime
 from services.accounts.domain.links import Purpose, hash_secret
 from services.accounts.store.accounts import Accounts
 from services.accounts.usecases.back_off import BackOff
-from services.accounts.usecases.mailing_links import MailingLinks
+from services.accounts.usecases.mail_link import MailLink
 from services.chassis.addresses import parse_address
 from services.chassis.idempotency import unkeyed
 from services.chassis.logs import Logger
@@ -23,22 +23,13 @@ from services.chassis.logs import Logger
 class MailUnlock:
     """Tells the owner of an account that has just been locked, where the address is confirmed."""
 
-    accounts: Accounts
-    mailing: MailingLinks
-    clock: Callable[[], datetime]
+    mail_link: MailLink
     log: Logger
 
     async def __call__(self, email_key: str) -> None:
         """Do it."""
         self.log.warning("account.locked")
-        now = self.clock()
-        may_mail = await self.mailing.may_mail(email_key, now, "unlock")
-        known = await self.accounts.by_email(email_key)
-        if known is None or not known.activated or not may_mail:
-            await self.accounts.tell((), (), unkeyed())
-            return
-        link, mail = self.mailing.unlock(known, now)
-        await self.accounts.tell([link], [mail], unkeyed())
+        await self.mail_link.to(email_key, unkeyed())
 
 
 @dataclass(frozen=True, slots=True)

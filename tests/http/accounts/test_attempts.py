@@ -24,7 +24,7 @@ async def test_of_many_at_once_each_has_a_number_of_its_own(attempts: Attempts) 
     counts = await asyncio.gather(*(attempts.count("kim", WINDOW, NOW) for _ in range(40)))
 
     assert sorted(count.number for count in counts) == list(range(1, 41))
-    assert await attempts.read("kim", NOW) == Count(40, NOW + WINDOW)
+    assert (await attempts.read(["kim"], NOW)).get("kim") == Count(40, NOW + WINDOW)
 
 
 async def test_a_window_ends_when_it_was_said_to_and_a_new_one_begins(attempts: Attempts) -> None:
@@ -32,7 +32,7 @@ async def test_a_window_ends_when_it_was_said_to_and_a_new_one_begins(attempts: 
     late = NOW + timedelta(minutes=14, seconds=59)
 
     assert await attempts.count("kim", WINDOW, late) == Count(2, NOW + WINDOW)
-    assert await attempts.read("kim", NOW + WINDOW) is None
+    assert (await attempts.read(["kim"], NOW + WINDOW)).get("kim") is None
     assert await attempts.count("kim", WINDOW, NOW + WINDOW) == Count(1, NOW + 2 * WINDOW)
 
 
@@ -41,7 +41,7 @@ async def test_what_is_forgotten_begins_anew(attempts: Attempts) -> None:
     await attempts.forget("kim")
     await attempts.forget("lou")
 
-    assert await attempts.read("kim", NOW) is None
+    assert (await attempts.read(["kim"], NOW)).get("kim") is None
 
 
 async def test_counters_do_not_know_of_each_other(attempts: Attempts) -> None:
