@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 
 import click
-import structlog
 
 from services.activities.app import SERVICE, cores
 from services.activities.parsers.pool import Limits, ParserPool
@@ -18,13 +16,12 @@ from services.activities.store.originals import Originals
 from services.activities.store.rebuilds import Place, Rebuilds
 from services.activities.usecases.rebuild import Rebuild
 from services.chassis import settings
-from services.chassis.bus.outbox import Outbox
 from services.chassis.catalogue import MetricCatalogue
-from services.chassis.logs import Logger
 from services.chassis.metrics import NoMetrics
 from services.chassis.mongo import Database
 from services.chassis.settings import ProcessSettings
-from services.command.database import connected
+from services.command.database import connected, outbox_of
+from services.command.logbook import quiet
 
 POLITE = 10  # who serves comes first
 
@@ -55,7 +52,7 @@ def rebuild(*, afresh: bool, workers: int | None) -> None:
 async def _rebuild(process: ProcessSettings, limits: Limits, *, afresh: bool) -> Place:
     async with connected(process) as mongo:
         database = mongo.database(SERVICE.database)
-        parsers = ParserPool(limits, log=_quiet(), metrics=NoMetrics(MetricCatalogue.read()))
+        parsers = ParserPool(limits, log=quiet(), metrics=NoMetrics(MetricCatalogue.read()))
         parsers.start()
         try:
             return await with_bar(database, parsers, afresh=afresh)
@@ -66,8 +63,7 @@ async def _rebuild(process: ProcessSettings, limits: Limits, *, afresh: bool) ->
 async def with_bar(database: Database, parsers: ParserPool, *, afresh: bool) -> Place:
     """Rebuild, and show how far it is."""
     originals, rebuilds = Originals(database), Rebuilds(database)
-    # who serves relays what is told, at once
-    store = ActivityStore(database, originals, GearStore(database), Outbox(database, hold_s=0))
+    store = ActivityStore(database, originals, GearStore(database), outbox_of(database))
     if afresh:
         await rebuilds.finish()
     total = sum(activities for _, activities in await rebuilds.owners())
@@ -78,9 +74,3 @@ async def with_bar(database: Database, parsers: ParserPool, *, afresh: bool) -> 
 
         report(await rebuilds.place())
         return await Rebuild(parsers, originals, store, rebuilds)(report)
-
-
-def _quiet() -> Logger:
-    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
-    logger: Logger = structlog.wrap_logger(structlog.ReturnLogger(), wrapper_class=silent)
-    return logger

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,15 +10,14 @@ from typing import TypeVar
 
 import click
 import msgspec
-import structlog
 
 from services.chassis import settings
 from services.chassis.bus.assembly import make_transport
 from services.chassis.bus.transport import BusUnavailable, Parked, Transport
-from services.chassis.logs import Logger
 from services.chassis.metrics import NoMetrics
 from services.chassis.settings import ProcessSettings
 from services.command.database import connected
+from services.command.logbook import quiet
 
 T = TypeVar("T")
 
@@ -74,16 +72,9 @@ def _ask(question: Callable[[Transport], Awaitable[T]]) -> T:
 async def _transport() -> AsyncIterator[Transport]:
     process = settings.read(ProcessSettings, os.environ)
     async with connected(process) as mongo:
-        transport = make_transport(process.amqp_url, mongo, metrics=NoMetrics(), log=_quiet())
+        transport = make_transport(process.amqp_url, mongo, metrics=NoMetrics(), log=quiet())
         await transport.start()
         try:
             yield transport
         finally:
             await transport.stop()
-
-
-def _quiet() -> Logger:
-    """What went wrong is said once, by the command itself."""
-    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
-    logger: Logger = structlog.wrap_logger(structlog.ReturnLogger(), wrapper_class=silent)
-    return logger

@@ -18,7 +18,8 @@ from typing import IO
 
 import msgspec
 
-from services.chassis.mongo import Mongo
+from services.chassis.bus.outbox import Outbox
+from services.chassis.mongo import Database, Mongo
 from services.chassis.settings import ProcessSettings, WrongSetting
 from services.command.children import Child
 
@@ -65,6 +66,11 @@ async def connected(process: ProcessSettings, *, share: bool = True) -> AsyncIte
             yield mongo
         finally:
             mongo.close()
+
+
+def outbox_of(own: Database) -> Outbox:
+    """Where a command leaves what it tells: held by nobody here, so that who serves relays it at once."""
+    return Outbox(own, hold_s=0)
 
 
 @contextmanager

@@ -20,14 +20,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from services.chassis import settings
 from services.chassis.audit import OPERATORS, Acts, Auditor
-from services.chassis.bus.outbox import Outbox
 from services.chassis.identity import read_service_key, service_key_path
 from services.chassis.mongo import Database, Mongo
 from services.chassis.scopes import SERVICE
 from services.chassis.secrets import Secrets, WrongKey, encode_kek, kek_path, new_kek, read_kek
 from services.chassis.settings import ProcessSettings, WrongSetting
 from services.command import street
-from services.command.database import connected
+from services.command.database import connected, outbox_of
 from services.tokendealer.domain.clients import SERVICE_GRANTS, Client
 from services.tokendealer.domain.keys import PUBLISHED_AHEAD, SigningKey, is_past, signer
 from services.tokendealer.signing import new_signing_key, open_signing_key, public_key_of
@@ -166,8 +165,8 @@ def tokendealer_database(mongo: Mongo) -> Database:
 
 
 def acts_of(database: Database) -> Acts:
-    """What tells of an act at the command line; who serves relays it, at once."""
-    return Acts(database, Outbox(database, hold_s=0))
+    """What tells of an act at the command line."""
+    return Acts(database, outbox_of(database))
 
 
 def with_database(run: Callable[[ProcessSettings, Mongo], Awaitable[None]]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import structlog
 
 from services.chassis.catalogue import LogCatalogue
 from services.chassis.logs import Logger, configure_logging
@@ -26,3 +29,10 @@ def logbook(process: ProcessSettings, command: str, *, person_key: bytes = b"") 
         yield logs.get_logger(command)
     finally:
         logs.close()
+
+
+def quiet() -> Logger:
+    """No log: what went wrong is said once, by the command itself."""
+    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    logger: Logger = structlog.wrap_logger(structlog.ReturnLogger(), wrapper_class=silent)
+    return logger

@@ -29,12 +29,11 @@ from services.chassis import settings
 from services.chassis.addresses import Address, parse_address
 from services.chassis.audit import OPERATORS, Auditor
 from services.chassis.bus.event import Event
-from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import unkeyed
 from services.chassis.problems import Invalid
 from services.chassis.secrets import Secrets, read_kek
 from services.chassis.settings import ProcessSettings
-from services.command.database import connected
+from services.command.database import connected, outbox_of
 from services.command.logbook import logbook
 
 ADMIN_ROLES = (Role.RUNNER, Role.ADMIN)
@@ -85,7 +84,7 @@ def remove_second_factor(email: str) -> None:
 async def _remove_second_factor(process: ProcessSettings, address: Address) -> str:
     async with connected(process) as mongo:
         own = mongo.database(SERVICE.database)
-        outbox = Outbox(own, hold_s=0)  # who serves relays it, at once
+        outbox = outbox_of(own)
         account = await Accounts(own, outbox).by_email(address.key)
         auditor = Auditor(SERVICE.name, Secrets(read_kek(process)))
         if account is None or not await SecondFactors(own, outbox).remove(
@@ -102,7 +101,7 @@ async def _remove_second_factor(process: ProcessSettings, address: Address) -> s
 async def _create_admin(process: ProcessSettings, address: Address, profile: Profile, *, from_stdin: bool) -> str:
     async with connected(process) as mongo:
         own = mongo.database(SERVICE.database)
-        accounts = Accounts(own, Outbox(own, hold_s=0))  # who serves relays it, at once
+        accounts = Accounts(own, outbox_of(own))
         auditor = Auditor(SERVICE.name, Secrets(read_kek(process)))
         return await make_admin(accounts, auditor, address, profile, lambda: _password(from_stdin=from_stdin))
 

@@ -16,7 +16,7 @@ from services.chassis.metrics import Metrics
 from services.tokendealer.domain.clients import narrowed
 from services.tokendealer.domain.errors import SessionEnded
 from services.tokendealer.domain.families import Family, KeyedHash, Lifetimes, RefreshToken
-from services.tokendealer.minting import Mint, Minted
+from services.tokendealer.minting import Mint
 from services.tokendealer.store import FamilyStore
 from services.tokendealer.usecases.issue_tokens import SignIn
 
@@ -44,10 +44,8 @@ class RefreshTokens:
             raise SessionEnded
         scopes = narrowed(family.scopes, scope)
         current = await self._rotated(family, token, arrived_at)
-        return SignIn(current, current.token(self.keyed_hash), await self._minted(current, scopes))
-
-    async def _minted(self, family: Family, scopes: tuple[str, ...]) -> Minted:
-        return await self.mint.for_family(family, scopes, grant="refresh_token")
+        minted = await self.mint.for_family(current, scopes, grant="refresh_token")
+        return SignIn(current, current.token(self.keyed_hash), minted)
 
     async def _family_of(self, token: RefreshToken | None, client_id: str | None) -> Family | None:
         """The family that really issued this token, to this client."""

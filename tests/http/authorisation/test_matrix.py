@@ -16,7 +16,6 @@ from services.accounts.domain.accounts import ROLE_SCOPES, RUNNER_SCOPES, Role
 from services.chassis.http_client import HttpClient
 from services.chassis.mongo import Mongo
 from services.chassis.settings import ProcessSettings
-from services.command.keys import bootstrap
 from services.command.street import NAMES, street
 from tests.http.authorisation.cast import PEOPLES_SCOPES, Answer, Cast
 from tests.http.authorisation.operations import Operation, internal, public
@@ -25,6 +24,7 @@ from tests.http.authorisation.things import CHANGES, Things
 from tests.support.database import DatabaseServer
 from tests.support.process import process
 from tests.support.recorded import RecordedLogs, RecordedMetrics
+from tests.support.street import furnish
 
 AT_ONCE = 16
 on_one_street = pytest.mark.asyncio(loop_scope="module")
@@ -40,7 +40,7 @@ async def cast(database_server: DatabaseServer, tmp_path_factory: pytest.TempPat
         stack.callback(logs.close)
         for name in [*(service.database for service in street()), "runnerly_bus"]:
             await mongo.drop(name)
-        await bootstrap(ProcessSettings(home=home), mongo, NAMES)
+        await furnish(ProcessSettings(home=home), mongo, NAMES)
         http = HttpClient("tests", RecordedMetrics(), logs.logger())
         stack.push_async_callback(http.close)
         settings = await stack.enter_async_context(process(street(), database_server.uri, home))
