@@ -43,7 +43,8 @@ def scenes(page: Page) -> dict[str, Callable[[], object]]:
 
 def check_with_axe(page: Page, what: str) -> None:
     """No violation that shuts somebody out, or nearly."""
-    found = Axe().run(page).response["violations"]
+    # The only frame there is, a mail's body in the mailbox, is sealed off: axe cannot speak with it.
+    found = Axe().run(page, options={"resultTypes": ["violations"], "iframes": False}).response["violations"]
     grave = [violation for violation in found if violation["impact"] in {"serious", "critical"}]
     told = [(violation["id"], [node["html"][:200] for node in violation["nodes"]][:3]) for violation in grave]
     assert told == [], what
@@ -78,6 +79,8 @@ def test_axe_finds_no_serious_violation_in_the_mailbox(runner: Runner) -> None:
     page.goto(f"{visitor.mailbox}?to={visitor.email}")
     check_with_axe(page, "mailbox")
     page.locator("#letters a").first.click()
+    page.wait_for_url("**/mailbox/letters/*")
+    expect(page.locator("iframe")).to_be_visible()
     check_with_axe(page, "mail")
 
 
