@@ -77,6 +77,10 @@ bench-peer: develop ## Runnerly and FitTrackee side by side: reads, uploads, mem
 	@scripts/install-parts.sh FitTrackee
 	@exec $(PYTHON_HERE) -m tests.bench.side_by_side
 
+.PHONY: fuzz
+fuzz: develop ## Fuzz what reads strangers' files, RUNNERLY_FUZZ_S (60) seconds for each of its eight targets (Linux, x86-64)
+	@exec $(PYTHON_HERE) -m tests.fuzz --seconds "$${RUNNERLY_FUZZ_S:-60}"
+
 .PHONY: load
 load: develop ## Send runners for a minute to a Runnerly that runs here; fails when anything failed
 	@how="--users $${RUNNERLY_LOAD_USERS:-20} --spawn-rate 1 --run-time $${RUNNERLY_LOAD_TIME:-1m}"; \
@@ -101,4 +105,4 @@ lock: ## Write the lock files from pyproject.toml; UPGRADE=1 takes newer version
 
 .PHONY: clean
 clean: ## Remove what was built and installed; your data in var/ stays
-	@rm -rf .venv .venv.lock .venv-lock .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist docs/_build *.egg-info
+	@rm -rf .venv .venv.lock .venv-lock .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .import_linter_cache build dist docs/_build *.egg-info

@@ -122,12 +122,14 @@ def is_of_interest(info: ZipInfo) -> bool:
     """Whether a member is a file somebody put there, and not a folder or what an operating system leaves behind."""
     path = PurePosixPath(info.filename)
     clutter = path.name.startswith("._") or path.name.lower() in _CLUTTER or "__MACOSX" in path.parts
-    return not info.is_dir() and not clutter
+    return not info.filename.endswith("/") and not clutter  # its own `is_dir` fails at an empty name
 
 
 def refusal(info: ZipInfo) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Why a member is not even unpacked, in words for its owner; None where nothing speaks against it."""
     name = info.orig_filename
+    if not info.filename:
+        return "It has no name"
     if name.startswith("/") or "\\" in name or ".." in name.split("/") or _DRIVE.match(name):
         return "Its name leads out of the archive"
     if any(unicodedata.category(c) == "Cc" for c in name):

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from services.activities.domain.activity import Activity, Source, Summary, Visibility
 from services.activities.domain.local_time import kept, known_zone, local_date_of, title_for
+from services.activities.domain.plain_text import lines_of, one_line_in
 from services.activities.domain.samples import LONGEST_S
 from services.activities.domain.sports import Sport
 from services.chassis.problems import Invalid
@@ -65,7 +66,9 @@ def corrected(activity: Activity, correction: Correction, now: datetime) -> Acti
         name: value for name in correction.__struct_fields__ if (value := getattr(correction, name)) is not UNSET
     }
     if "title" in changes:
-        changes["title"] = _title(changes["title"])
+        changes["title"] = one_line_in("title", changes["title"])
+    if changes.get("description"):
+        changes["description"] = lines_of(changes["description"])
     after = msgspec.structs.replace(activity, **changes)
     return after if after == activity else msgspec.structs.replace(after, updated_at=kept(now))
 
@@ -83,8 +86,8 @@ def by_hand(manual: ManualActivity, *, owner: str, activity_id: str, now: dateti
         raise Invalid.field("moving_s", "One can't move for longer than the whole took")
     summary = Summary(
         sport=manual.sport,
-        title=_title(manual.title) if manual.title else title_for(manual.sport, started_at, zone),
-        description=manual.description,
+        title=one_line_in("title", manual.title) if manual.title else title_for(manual.sport, started_at, zone),
+        description=lines_of(manual.description),
         started_at=started_at,
         timezone=zone,
         local_date=local_date_of(started_at, zone),
@@ -110,10 +113,3 @@ def by_hand(manual: ManualActivity, *, owner: str, activity_id: str, now: dateti
         visibility=manual.visibility,
         perceived_exertion=manual.perceived_exertion,
     )
-
-
-def _title(title: str) -> str:
-    words = " ".join(title.split())
-    if not words:
-        raise Invalid.field("title", "A title has at least one character that is not blank")
-    return words

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from services.activities.domain.local_time import kept
+from services.activities.domain.plain_text import one_line_in
 from services.activities.domain.sports import Sport
 from services.chassis.problems import Invalid
 
@@ -115,7 +116,7 @@ def made(new: NewGear, *, owner: str, gear_id: str, now: datetime) -> Gear:
         owner=owner,
         version=1,
         kind=new.kind,
-        name=_name(new.name),
+        name=one_line_in("name", new.name),
         created_at=kept(now),
         updated_at=kept(now),
         retire_at_m=new.retire_at_m,
@@ -130,7 +131,7 @@ def changed(gear: Gear, change: GearChange, now: datetime) -> Gear:
         name: value for name in change.__struct_fields__ if (value := getattr(change, name)) is not UNSET
     }
     if "name" in values:
-        values["name"] = _name(values["name"])
+        values["name"] = one_line_in("name", values["name"])
     if "default_for" in values:
         values["default_for"] = _sports(values["default_for"])
     wanted = values.pop("retired", gear.withdrawn)
@@ -154,13 +155,6 @@ def worn(removed: Iterable[Wearer], added: Iterable[Wearer]) -> dict[str, Worn]:
 def default_of(shelf: Iterable[Gear], sport: Sport) -> str | None:
     """The id of what a new activity of this sport gets."""
     return next((gear.id for gear in shelf if sport in gear.default_for and not gear.retired), None)
-
-
-def _name(name: str) -> str:
-    words = " ".join(name.split())
-    if not words:
-        raise Invalid.field("name", "A name has at least one character that is not blank")
-    return words
 
 
 def _sports(given: tuple[Sport, ...] | Sport | None) -> tuple[Sport, ...]:

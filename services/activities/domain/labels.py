@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime
 
 import msgspec
@@ -10,10 +9,10 @@ from msgspec import Struct
 
 from services.activities.domain.activity import Activity, Visibility
 from services.activities.domain.local_time import kept
+from services.activities.domain.plain_text import plain
 from services.activities.domain.sports import Sport
 
 LONGEST_TITLE, LONGEST_DESCRIPTION = 200, 5000
-_NEVER_PLAIN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufffe\uffff")
 
 
 class GearSaid(Struct, frozen=True, kw_only=True):
@@ -63,17 +62,3 @@ def labelled(activity: Activity, labels: Labels, gear_id: str | None) -> Activit
         perceived_exertion=labels.perceived_exertion or activity.perceived_exertion,
         created_at=kept(labels.created_at) if labels.created_at else activity.created_at,
     )
-
-
-def plain(text: str, longest: int, *, lines: bool) -> str:
-    """A text without control characters, blank ends or more than is kept; in one line unless lines are meant.
-
-    What joins emoji stays; what turns the direction of the rest of a line does not.
-    """
-    if not lines:
-        text = " ".join(text.split())
-    return "".join(c for c in text if _is_plain(c) or (lines and c in "\n\t")).strip()[:longest].rstrip()
-
-
-def _is_plain(character: str) -> bool:
-    return unicodedata.category(character) not in {"Cc", "Cs"} and character not in _NEVER_PLAIN

@@ -45,7 +45,7 @@ def known_zone(name: str) -> str | None:
     """The name of a time zone, None where our calendar does not know it."""
     try:
         return ZoneInfo(name).key if name else None
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, a name too long for a file
         return None
 
 

@@ -21,11 +21,11 @@ from msgspec import Meta, Struct
 from services.activities.domain.activity import Activity
 from services.activities.domain.analysis import Analysis, RowsOfShape, analyse
 from services.activities.domain.geodesy import distances_m
+from services.activities.domain.plain_text import one_line_in
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.recording import Flags, Floats, Recording
 from services.activities.domain.sports import traits_of
 from services.activities.domain.streams import Streams
-from services.chassis.problems import Invalid
 
 MOST = 20  # zones of one runner
 METRES_A_DEGREE = 111_320.0
@@ -63,9 +63,7 @@ class NewZone(Struct, frozen=True, forbid_unknown_fields=True):
 
 def zone_of(new: NewZone, *, owner: str, zone_id: str, now: datetime, key: bytes) -> PrivacyZone:
     """A new zone. Raises `Invalid` for a blank name."""
-    name = " ".join(new.name.split())
-    if not name:
-        raise Invalid.field("name", "A name has at least one character that is not blank")
+    name = one_line_in("name", new.name)
     circle = Circle(new.lat, new.lon, new.radius_m)
     return PrivacyZone(
         id=zone_id, owner=owner, name=name, circle=circle, hidden=hiding(circle, owner, key), created_at=now

@@ -8,7 +8,7 @@ refused by name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
 
 import fitfast
 import numpy as np
@@ -86,11 +86,12 @@ def _check_type(messages: Messages) -> None:
 
 def _sessions(messages: Messages) -> list[Message]:
     """The sessions with a start, in its order, each once (a chained file says the same twice)."""
-    distinct: dict[tuple[Any, ...], Message] = {}
+    distinct: dict[tuple[float, str], Message] = {}
     for session in messages.get("session", ()):
         start = _seconds(session, "start_time")
         if start is not None:
-            distinct.setdefault((start, session.get("sport"), session.get("total_elapsed_time")), session)
+            # a field may hold a list, which is no key
+            distinct.setdefault((start, f"{session.get('sport')} {session.get('total_elapsed_time')}"), session)
     if len(distinct) > SESSIONS:
         raise NotAnActivity(f"This FIT file has over {SESSIONS} sessions")
     return sorted(distinct.values(), key=lambda session: _seconds(session, "start_time") or 0.0)
@@ -142,11 +143,13 @@ def _series(records: list[Message]) -> dict[str, Floats]:
 
 def _column(records: list[Message], field: str) -> Floats:
     values = [record.get(field, np.nan) for record in records]
-    try:
-        return np.array(values, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError):  # a field that holds a text or a list here and there
-        numbers = (value if isinstance(value, int | float) else np.nan for value in values)
-        return np.array([float(value) for value in numbers], dtype=np.float64)
+    with suppress(ValueError, TypeError, OverflowError):
+        column = np.array(values, dtype=np.float64)
+        if column.ndim == 1:
+            return column
+    # a field that holds a text or a list, here and there or always
+    numbers = (value if isinstance(value, int | float) else np.nan for value in values)
+    return np.array([float(value) for value in numbers], dtype=np.float64)
 
 
 def _uncompressed(records: list[Message]) -> dict[str, Floats]:

@@ -13,7 +13,8 @@ import numpy as np
 from lxml import etree
 
 from services.activities.domain.activity import Summary
-from services.activities.domain.labels import LONGEST_DESCRIPTION, LONGEST_TITLE, plain
+from services.activities.domain.labels import LONGEST_DESCRIPTION, LONGEST_TITLE
+from services.activities.domain.plain_text import plain
 from services.activities.domain.recording import Flags
 from services.activities.domain.sports import traits_of
 from services.activities.domain.streams import Streams

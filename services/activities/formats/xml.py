@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from lxml import etree
 
+from services.activities.domain.plain_text import plain
 from services.activities.domain.problems import NotAnActivity
 from services.activities.formats.limits import XML_BYTES, XML_ELEMENTS
 
@@ -83,6 +84,6 @@ def unix_time(text: str | None) -> float:
 
 
 def one_line(text: str | None, limit: int = 200) -> str | None:
-    """A text as a title: its words with single blanks, bounded; None where there is none."""
-    words = " ".join((text or "").split())[:limit].strip()
-    return words or None
+    """A text as a title: its words with single blanks, plain and bounded; None where there is none."""
+    # cut to what can matter first: it may be megabytes, and is looked at letter by letter
+    return plain((text or "")[: 10 * limit], limit, lines=False) or None

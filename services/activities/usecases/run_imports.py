@@ -24,8 +24,9 @@ from services.activities.domain.activity import Activity
 from services.activities.domain.corrections import by_hand
 from services.activities.domain.gear import Gear
 from services.activities.domain.imports import MOST_REASONS, Failure, Outcome, State
-from services.activities.domain.labels import GearSaid, Labels, labelled, plain
+from services.activities.domain.labels import GearSaid, Labels, labelled
 from services.activities.domain.local_time import kept
+from services.activities.domain.plain_text import plain
 from services.activities.domain.problems import AnotherKindOfFile, DuplicateActivity, NotAnActivity, NotAnArchive
 from services.activities.parsers.pool import ParserPool
 from services.activities.store.activities import ActivityStore, NewActivity

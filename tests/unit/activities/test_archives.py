@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from services.activities.archives.chunked import ChunkedFile, buffered
 from services.activities.archives.plans import Plan, plan_of
 from services.activities.archives.zips import Limits
-from services.activities.domain.labels import Labels, plain
+from services.activities.domain.labels import Labels
+from services.activities.domain.plain_text import plain
 from services.activities.domain.problems import NotAnActivity, NotAnArchive
 from tests.support import archives
 from tests.support.archives import zipped
