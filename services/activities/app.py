@@ -20,6 +20,7 @@ from services.activities.store.migrations import MIGRATIONS
 from services.activities.store.originals import Originals
 from services.activities.store.shape import COLLECTIONS
 from services.activities.store.sharing import Shares, ZoneStore
+from services.activities.store.stamps import Stamps
 from services.activities.usecases import UseCases
 from services.activities.usecases.add_by_hand import AddByHand
 from services.activities.usecases.bring_archive import BringArchive
@@ -123,6 +124,7 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
         jobs=(lambda: originals.sweep_for_ever(chassis.log), running.look_after),
         close=close,
         people=RunnersActivities(store, gear, imports, zones),
+        stamp_of=Stamps(chassis.database),
     )
 
 

@@ -28,6 +28,7 @@ from services.chassis.bodies import Body
 from services.chassis.decoding import decode, given_filename, refuse_encoded
 from services.chassis.idempotency import KeyRequired, Once, Reservation
 from services.chassis.intake import Received, Sink, StreamedBody
+from services.chassis.kept_replies import Asked, Place
 from services.chassis.logs import RequestRecord
 from services.chassis.mongo import DatabaseAway, DatabaseError, is_away
 from services.chassis.negotiation import JSON
@@ -49,7 +50,7 @@ from services.chassis.problems import (
     status_of,
 )
 from services.chassis.ranges import part_asked_for
-from services.chassis.replies import ENCODERS, attachment, reply
+from services.chassis.replies import ENCODERS, attachment, reply, unless_held
 from services.chassis.serving import Serving
 
 Uses = TypeVar("Uses")
@@ -203,7 +204,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
         self._begun = True
 
     def _expect_body(self, plan: Operation) -> None:
-        if self.request.method in {"GET", "HEAD"}:
+        if self._is_read:
             return
         limit = plan.body_limit + (MULTIPART_OVERHEAD if plan.takes_file else 0)
         if plan.received:
@@ -324,6 +325,11 @@ class Endpoint(RequestHandler, Generic[Uses]):
             raise refusal
         if plan.has_value:
             self._media = negotiation.accepted(self.request.headers.get("Accept"), plan.offered)
+        place = await self._place(plan)
+        if place is not None and place.reply is not None:
+            self.serving.metrics.incr("http.reply_kept", service=self.serving.service, operation=plan.id)
+            self._send(self._unless_held(place.reply))
+            return
         body = self._body.read() if isinstance(self._body, Body) else NO_BODY
         arguments = {**path, **decode(plan, self.request.query_arguments, self.request.headers, body)}
         if isinstance(self._body, StreamedBody):
@@ -337,7 +343,15 @@ class Endpoint(RequestHandler, Generic[Uses]):
         result = await verb(self, **arguments)
         if plan.once and not arguments["once"].kept:
             raise RuntimeError(f"{plan.id} was given a Once and did not keep it")
-        await self._send_result(plan, result)
+        await self._send_result(plan, result, place)
+
+    async def _place(self, plan: Operation) -> Place | None:
+        """Where the reply is kept, or will be; None where such replies are not kept."""
+        if not plan.kept or self.serving.kept is None or self.trusted_caller is None:
+            return None
+        return await self.serving.kept.look(
+            Asked(plan.id, self.request.uri or "", self.trusted_caller.sub, self._media)
+        )
 
     # -- Idempotency-Key
 
@@ -366,7 +380,7 @@ class Endpoint(RequestHandler, Generic[Uses]):
 
     # -- after the verb
 
-    async def _send_result(self, plan: Operation, result: Any) -> None:
+    async def _send_result(self, plan: Operation, result: Any, place: Place | None) -> None:
         match result:
             case EventStream():
                 await self._send_events(result)
@@ -375,19 +389,23 @@ class Endpoint(RequestHandler, Generic[Uses]):
             case Download():
                 await self._send_download(result)
             case _ if not self._finished:
-                self._send(self._encode(plan, result))
+                made = self._encode(plan, result)
+                if place is not None:
+                    place.keep(made)
+                self._send(self._unless_held(made))
 
     def _encode(self, plan: Operation, result: Any) -> Reply:
         answer = result if isinstance(result, Answer) else Answer(result)
         for cookie in answer.cookies:
             self._set_session_cookie(cookie.name, cookie.value, cookie.max_age_s)
-        return reply(
-            answer,
-            plan.status,
-            self._media,
-            is_read=self.request.method in {"GET", "HEAD"},
-            if_none_match=self.request.headers.get("If-None-Match"),
-        )
+        return reply(answer, plan.status, self._media, is_read=self._is_read)
+
+    @property
+    def _is_read(self) -> bool:
+        return self.request.method in {"GET", "HEAD"}
+
+    def _unless_held(self, made: Reply) -> Reply:
+        return unless_held(made, self.request.headers.get("If-None-Match")) if self._is_read else made
 
     def _send(self, answer: Reply, *, replayed: bool = False) -> None:
         self.set_status(answer.status)

@@ -60,6 +60,7 @@ class Operation:
     decode_body: Callable[[bytes], Any] | None
     redirects: bool = False
     also: str | None = None
+    kept: bool = False
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -98,12 +99,14 @@ def operation(
     timeout_s: float = TIMEOUT_S,
     redirects: bool = False,
     also: str | None = None,
+    kept: bool = False,
 ) -> Callable[[Verb], Answering]:
     """Declare the verb below as an operation.
 
     `scope=None` lets everybody in. `key_required` refuses a call without `Idempotency-Key` (400). One that
     `redirects` may also send a browser elsewhere (303). One that returns `X | Stream` says with `also` which media type
-    its stream has. Raises TypeError, at import, for an unknown scope or a signature that can't be injected.
+    its stream has. The reply of one that reads is `kept` where it follows from the caller's own things alone, and from nothing
+    else, not the time either. Raises TypeError, at import, for an unknown scope or a signature that can't be injected.
     """
     if scope is not None and scope not in SCOPES:
         raise TypeError(f"operation {operation_id}: there is no scope {scope!r}")
@@ -112,7 +115,7 @@ def operation(
 
     def declare(verb: Verb) -> Answering:
         verb.declared = _Declaration(  # type: ignore[attr-defined]
-            operation_id, scope, status, problems, key_required, body_limit, timeout_s, redirects, also
+            operation_id, scope, status, problems, key_required, body_limit, timeout_s, redirects, also, kept
         )
         return verb
 
@@ -130,6 +133,7 @@ class _Declaration:
     timeout_s: float
     redirects: bool
     also: str | None
+    kept: bool
 
 
 def compile_operation(verb: Verb) -> Operation:
@@ -169,6 +173,7 @@ def compile_operation(verb: Verb) -> Operation:
         decode_body=msgspec.json.Decoder(body).decode if body is not None else None,
         redirects=declared.redirects,
         also=declared.also,
+        kept=declared.kept,
     )
 
 

@@ -15,11 +15,11 @@ ENCODERS = {JSON: msgspec.json.Encoder().encode, MSGPACK: msgspec.msgpack.Encode
 NOT_MODIFIED = 304
 
 
-def reply(answer: Answer[Any], status: int, media_type: str, *, is_read: bool, if_none_match: str | None) -> Reply:
+def reply(answer: Answer[Any], status: int, media_type: str, *, is_read: bool) -> Reply:
     """The reply of an answer, in a format.
 
     `status` is the operation's own. A thing with a version has the ETag of that version, a list that is read has one of its
-    content; a reader that holds it already (`if_none_match`) gets 304.
+    content.
     """
     value, headers = answer.value, dict(answer.headers)
     status = answer.status or status
@@ -30,15 +30,20 @@ def reply(answer: Answer[Any], status: int, media_type: str, *, is_read: bool, i
     if isinstance(value, File):
         return _file(value, status, headers)
     headers["Content-Type"] = media_type
-    body = None
+    body = ENCODERS[media_type](value)
     if answer.version is not msgspec.UNSET:
         headers["Etag"] = negotiation.version_tag(answer.version, media_type)
     elif is_read and isinstance(value, Page | Items | list):
-        body = ENCODERS[media_type](value)
         headers["Etag"] = negotiation.content_tag(body, media_type)
-    if is_read and "Etag" in headers and negotiation.has_current(if_none_match, headers["Etag"]):
-        return Reply(NOT_MODIFIED, headers)
-    return Reply(status, headers, body or ENCODERS[media_type](value))
+    return Reply(status, headers, body)
+
+
+def unless_held(reply: Reply, if_none_match: str | None) -> Reply:
+    """The reply to a reader; 304 to one that holds it already (`if_none_match`)."""
+    tag = reply.headers.get("Etag")
+    if tag is not None and negotiation.has_current(if_none_match, tag):
+        return Reply(NOT_MODIFIED, reply.headers)
+    return reply
 
 
 def _file(file: File, status: int, headers: dict[str, str]) -> Reply:

@@ -35,6 +35,7 @@ from services.chassis.http_client import HttpClient
 from services.chassis.idempotency import Keys as IdempotencyKeys
 from services.chassis.identity import Identity
 from services.chassis.instruments import Instruments
+from services.chassis.kept_replies import KeptReplies
 from services.chassis.live import EventLog
 from services.chassis.logs import Logger
 from services.chassis.mongo import Mongo
@@ -226,6 +227,7 @@ def _mounted(service: Service, chassis: Chassis, built: Built, checks: Mapping[s
         requests=shared.requests,
         people=_people(service, built, chassis, idempotency),
         origins=shared.process.cors_origins,
+        kept=KeptReplies(built.stamp_of) if built.stamp_of else None,
     )
     internal = dataclasses.replace(public, verifier=Verifier(issuer, shared.keys, service.name), origins=NONE)
     return Mounted(service, public, internal, checks)

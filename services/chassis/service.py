@@ -16,6 +16,7 @@ from services.chassis.bus.service_bus import ServiceBus
 from services.chassis.endpoint import Route
 from services.chassis.http_client import HttpClient
 from services.chassis.identity import Identity
+from services.chassis.kept_replies import StampOf
 from services.chassis.live import EventLog
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
@@ -38,7 +39,8 @@ class Built:
     """A service that is ready to serve.
 
     `uses` goes to the handlers; `checks` are asked by `/__heartbeat__`, beside the database; `jobs` run from now until the
-    process drains, when they are cancelled; `close` ends what `build` began; `people` answers for personal data.
+    process drains, when they are cancelled; `close` ends what `build` began; `people` answers for personal data; `stamp_of`
+    tells what a person's things were last changed by, where replies are kept.
     """
 
     uses: Any
@@ -46,6 +48,7 @@ class Built:
     jobs: Sequence[Job] = ()
     close: Callable[[], Awaitable[None]] = nothing
     people: PeopleOwner | None = None
+    stamp_of: StampOf | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from services.chassis.auth import Verifier
 from services.chassis.bodies import BodyBudget
 from services.chassis.idempotency import Keys
+from services.chassis.kept_replies import KeptReplies
 from services.chassis.logs import Logger, Logs
 from services.chassis.metrics import Metrics
 from services.chassis.origins import NONE, Origins
@@ -101,6 +102,7 @@ class Serving:
     requests: Requests
     people: People | None = None
     origins: Origins = NONE
+    kept: KeptReplies | None = None
 
     @property
     def held_people(self) -> People:

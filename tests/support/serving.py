@@ -20,6 +20,7 @@ from services.chassis.bodies import BodyBudget
 from services.chassis.catalogue import LogCatalogue, MetricCatalogue
 from services.chassis.endpoint import Nowhere, Route
 from services.chassis.idempotency import Keys
+from services.chassis.kept_replies import KeptReplies, StampOf
 from services.chassis.log_records import Record
 from services.chassis.logs import configure_logging
 from services.chassis.metrics import NoMetrics
@@ -77,6 +78,7 @@ async def running(
     compress: bool = False,
     budget: int = 256 * MIB,
     origins: Iterable[str] = (),
+    stamp_of: StampOf | None = None,
     make: Callable[[dict[str, Any]], list[URLSpec]] | None = None,
 ) -> AsyncIterator[Running]:
     """Serve these routes on a free port of loopback while inside."""
@@ -111,6 +113,7 @@ async def running(
         budget=BodyBudget(budget),
         requests=Requests(),
         origins=Origins(origins),
+        kept=KeptReplies(stamp_of) if stamp_of else None,
     )
     arguments = {"serving": serving}
     application = Application(

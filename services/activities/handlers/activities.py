@@ -39,7 +39,7 @@ class ListQuery(PageQuery, frozen=True, forbid_unknown_fields=True):
 class Activities(Endpoint[UseCases]):
     """All activities of a runner."""
 
-    @operation("listActivities", scope=READ, also=CSV)
+    @operation("listActivities", scope=READ, also=CSV, kept=True)
     async def get(self, query: ListQuery) -> Page[ActivityView] | Stream:
         """List activities; as `text/csv` all of them at once, whatever the limit."""
         wanted = Wanted(query.first, query.last, query.sport, query.q)
@@ -78,7 +78,7 @@ class ManualActivities(Endpoint[UseCases]):
 class OneActivity(Endpoint[UseCases]):
     """One activity."""
 
-    @operation("readActivity", scope=READ)
+    @operation("readActivity", scope=READ, kept=True)
     async def get(self, activity_id: str) -> Answer[ActivityView]:
         """Read an activity."""
         return answer(await self.uses.read_activity(self.caller.sub, activity_id))

@@ -46,7 +46,7 @@ class SplitsQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class ActivityStreams(Endpoint[UseCases]):
     """What was measured along an activity."""
 
-    @operation("readStreams", scope=READ)
+    @operation("readStreams", scope=READ, kept=True)
     async def get(self, activity_id: str, query: StreamsQuery) -> Answer[StreamsView]:
         """Read streams: parallel columns, in fewer points of the same shape where there are more."""
         series = named_series(query.series)
@@ -57,7 +57,7 @@ class ActivityStreams(Endpoint[UseCases]):
 class Laps(Endpoint[UseCases]):
     """The laps of an activity."""
 
-    @operation("listLaps", scope=READ)
+    @operation("listLaps", scope=READ, kept=True)
     async def get(self, activity_id: str) -> Items[Segment]:
         """List the laps that the device counted; one, the whole, where it counted none."""
         return Items(list(await self.uses.laps_of(self.caller.sub, activity_id)))
@@ -66,7 +66,7 @@ class Laps(Endpoint[UseCases]):
 class Splits(Endpoint[UseCases]):
     """The kilometres, or miles, of an activity."""
 
-    @operation("listSplits", scope=READ)
+    @operation("listSplits", scope=READ, kept=True)
     async def get(self, activity_id: str, query: SplitsQuery) -> Items[Segment]:
         """List kilometres or miles; the last is what was left over."""
         return Items(list(await self.uses.splits_of(self.caller.sub, activity_id, query.unit)))
@@ -75,7 +75,7 @@ class Splits(Endpoint[UseCases]):
 class BestEfforts(Endpoint[UseCases]):
     """The fastest stretches of an activity."""
 
-    @operation("listBestEfforts", scope=READ)
+    @operation("listBestEfforts", scope=READ, kept=True)
     async def get(self, activity_id: str) -> Items[Effort]:
         """List the fastest stretch of each usual distance that the activity is long enough for."""
         return Items(list(await self.uses.best_efforts_of(self.caller.sub, activity_id)))

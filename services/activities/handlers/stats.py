@@ -30,7 +30,7 @@ class StatsQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class Stats(Endpoint[UseCases]):
     """What was done, period by period."""
 
-    @operation("readStats", scope=READ)
+    @operation("readStats", scope=READ, kept=True)
     async def get(self, query: StatsQuery) -> Items[StatsView]:
         """Sum up activities by day, week, month or year, oldest first, empty periods left out.
 
@@ -44,7 +44,7 @@ class Stats(Endpoint[UseCases]):
 class Records(Endpoint[UseCases]):
     """Personal records."""
 
-    @operation("readRecords", scope=READ)
+    @operation("readRecords", scope=READ, kept=True)
     async def get(self) -> Items[RecordView]:
         """List the fastest stretch of each usual distance over all runs, the shortest distance first."""
         return Items(

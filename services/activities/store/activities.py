@@ -34,6 +34,7 @@ from services.activities.store.gear import GearStore
 from services.activities.store.guard import Guard
 from services.activities.store.originals import Originals
 from services.activities.store.shape import ACTIVITIES, OWNERS, REBUILDS, STREAMS
+from services.activities.store.stamps import Stamps
 from services.activities.store.standing import Anew, Standing
 from services.activities.store.turns import Turns
 from services.chassis.bus.outbox import Outbox
@@ -83,6 +84,7 @@ class ActivityStore:
         self._standing = Standing(database, gear)
         self._everything = Everything(database)
         self._outbox = outbox
+        self._stamps = Stamps(database)
         self._turns = Turns()
 
     async def add(
@@ -241,13 +243,13 @@ class ActivityStore:
         """
         async with self._turns.of(owner):
             for _ in range(ATTEMPTS):
-                seen = await self._changes(owner)
+                seen = await self._stamps(owner)
                 anew = await self._standing.anew(owner)
 
-                async def body(session: Session, seen: int = seen, anew: Anew = anew) -> bool:
-                    await self._guard(session, owner)
-                    if await self._changes(owner, session) != seen + 1:
+                async def body(session: Session, seen: str | None = seen, anew: Anew = anew) -> bool:
+                    if await self._stamps.within(session, owner) != seen:
                         return False
+                    await self._guard(session, owner)
                     await self._standing.make_anew(session, owner, anew)
                     return True
 
@@ -299,11 +301,6 @@ class ActivityStore:
         """After the change that lost one; where we are interrupted, the next change does it."""
         if await self._standing.has_lost_a_record(owner):
             await self.settle(owner)
-
-    async def _changes(self, owner: str, session: Session | None = None) -> int:
-        """How many changes there were to a runner's activities."""
-        document: Document | None = await self._owners.find_one({"_id": owner}, {"changes": 1}, session=session)
-        return int((document or {}).get("changes", 0))
 
     async def _replace(self, session: Session, held: Held) -> None:
         document = document_of(held)
