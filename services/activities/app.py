@@ -7,7 +7,7 @@ import secrets
 
 from services.activities import events
 from services.activities.archives import zips
-from services.activities.handlers import ROUTES
+from services.activities.handlers import INTERNAL_ROUTES, ROUTES
 from services.activities.parsers.pool import Limits, ParserPool
 from services.activities.people import RunnersActivities
 from services.activities.settings import ActivitiesSettings
@@ -32,10 +32,12 @@ from services.activities.usecases.keep_gear import KeepGear
 from services.activities.usecases.keep_zones import KeepZones
 from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf, ZonesOf
 from services.activities.usecases.look_up import ListActivities, ReadActivity
+from services.activities.usecases.name_gear import NameGear
 from services.activities.usecases.remove_activity import RemoveActivity
 from services.activities.usecases.run_imports import RunImports
 from services.activities.usecases.share import SharedActivities, ShareLinkOf
 from services.activities.usecases.sum_up import FitnessOf, RecordsOf, SumUp
+from services.activities.usecases.take_from_strava import TakeFromStrava
 from services.chassis.service import Built, Chassis, Service
 
 
@@ -59,6 +61,7 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
     await events.listen(chassis.bus, store.learn)
     shares, zones = Shares(chassis.database), ZoneStore(chassis.database)
     keep_zones = KeepZones(zones, chassis.tombstones, chassis.secrets.derive("privacy-zones"), new_id, chassis.clock)
+    name_gear = NameGear(gear, new_id, chassis.clock)
     archives = Archives(chassis.database)
     imports = ImportStore(chassis.database, archives, chassis.bus.outbox)
     may_hold = zips.Limits(settings.import_members, settings.import_expanded_gib * zips.GIB)
@@ -68,7 +71,7 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
         parsers=parsers,
         originals=originals,
         store=store,
-        gear=gear,
+        name_gear=name_gear,
         zones=keep_zones,
         live=chassis.live,
         limits=may_hold,
@@ -119,6 +122,17 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
                 chassis.log,
             ),
             imports=FollowImports(imports, chassis.live, chassis.clock),
+            take_from_strava=TakeFromStrava(
+                parsers,
+                originals,
+                store,
+                name_gear,
+                chassis.tombstones,
+                new_id,
+                chassis.clock,
+                chassis.log,
+                chassis.metrics,
+            ),
         ),
         checks={"parsers": parsers.check},
         jobs=(lambda: originals.sweep_for_ever(chassis.log), running.look_after),
@@ -144,6 +158,7 @@ SERVICE = Service(
     summary="Runs: files, summaries, streams, laps, splits, zones, statistics, records, fitness.",
     prefixes=tuple(f"/api/v1/{name}" for name in PREFIXES),
     routes=ROUTES,
+    internal_routes=INTERNAL_ROUTES,
     settings=ActivitiesSettings,
     collections=COLLECTIONS,
     migrations=MIGRATIONS,

@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 from msgspec import Struct
 
-from services.activities.domain.activity import Activity, LoadFrom, Source, Summary, Visibility
+from services.activities.domain.activity import Activity, LoadFrom, SaidBy, Source, Summary, Visibility
 from services.activities.domain.gear import Gear
 from services.activities.domain.privacy import PrivacyZone
 from services.activities.domain.sports import Sport
@@ -28,8 +28,10 @@ from services.chassis.problems import NotFound
 class TakenActivity(Summary, frozen=True, kw_only=True):
     """An activity with all that its runner said about it. `original` is the path of the file it was read from, if any.
 
-    `session` is its place in a file of several sports. What is computed from the file (streams, laps, splits, efforts,
-    statistics) is not here: it is computed again from the file.
+    Where `source` is of kind `strava` that is what Strava told. `said_by` is who said what somebody may say better than the
+    file, its runner here or at Strava; what is not in it nobody said. `session` is its place in a file of several sports.
+    What is computed from the file (streams, laps, splits, efforts, statistics) is not here: it is computed again from
+    the file.
     """
 
     id: str
@@ -41,6 +43,7 @@ class TakenActivity(Summary, frozen=True, kw_only=True):
     visibility: Visibility
     gear_id: str | None
     perceived_exertion: int | None
+    said_by: SaidBy
     load: float | None
     load_from: LoadFrom | None
 
@@ -71,6 +74,12 @@ class TakenZone(Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class TakenRemovals(Struct, frozen=True, kw_only=True):
+    """Strava's ids of what its runner removed here, so that it does not come back."""
+
+    strava_ids: list[str]
+
+
 class TakenImport(ImportView, frozen=True):
     """An archive that was imported: how many files became what, and why some did not. The archive itself is not kept."""
 
@@ -84,7 +93,10 @@ class RunnersActivities:
         Holding("activities/*.json", "An activity, with its runner's corrections", TakenActivity),
         Holding("privacy-zones/*.json", "A place that others see nothing of", TakenZone),
         Holding("imports/*.json", "An archive that was imported lately, and what became of it", TakenImport),
-        Holding("originals/*", "A file as it was uploaded, under its SHA-256; activities name theirs as `original`"),
+        Holding("strava-removed.json", "Activities of Strava that came and were removed here", TakenRemovals),
+        Holding(
+            "originals/*", "A file as it was uploaded, or what Strava told, under its SHA-256; activities name theirs"
+        ),
     )
 
     store: ActivityStore
@@ -100,6 +112,8 @@ class RunnersActivities:
             yield Belonging(f"privacy-zones/{zone.id}.json", msgspec.json.encode(_taken_zone(zone)))
         for one in await self.imports.recent(sub):
             yield Belonging(f"imports/{one.id}.json", msgspec.json.encode(TakenImport.of(one)))
+        if removed := await self.store.removed_of_strava(sub):
+            yield Belonging("strava-removed.json", msgspec.json.encode(TakenRemovals(strava_ids=removed)))
         paths: dict[str, str] = {}
         async for activity in self.store.all_of(sub):
             sha256 = activity.source.sha256
@@ -122,8 +136,8 @@ class RunnersActivities:
 
 
 def _path_of(source: Source, content: bytes) -> str:
-    """Where a file is in the archive; a zipped one says so, whatever name it was sent under."""
-    return f"originals/{source.sha256}.{source.format}" + (".gz" if content.startswith(gunzip.MAGIC) else "")
+    """Where a file is in the archive; a zipped one says so, whatever name it was sent under. What Strava told is JSON."""
+    return f"originals/{source.sha256}.{source.format or 'json'}" + (".gz" if content.startswith(gunzip.MAGIC) else "")
 
 
 def _taken(activity: Activity, original: str | None) -> TakenActivity:

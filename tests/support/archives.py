@@ -7,6 +7,7 @@ import io
 import json
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
 STRAVA_HEADER = (
@@ -37,13 +38,31 @@ def strava(activities: Sequence[tuple[str, str, str, str, str, bytes]], header: 
     table = io.StringIO()
     writer = csv.writer(table)
     writer.writerow(header)
-    for number, (file, title, kind, description, gear, _) in enumerate(activities):
+    for file, title, kind, description, gear, content in activities:
         path = f"activities/{file}" if file else ""
-        row = [str(number), "1 Mar 2026, 07:00:00", title, kind, description, "1800", "6.0", "", "", "false", "", gear]
+        row = [
+            strava_id_of(title, content),
+            "1 Mar 2026, 07:00:00",
+            title,
+            kind,
+            description,
+            "1800",
+            "6.0",
+            "",
+            "",
+            "false",
+            "",
+            gear,
+        ]
         writer.writerow([*row, path, "", "", "1800.0", "1790.0", "6000.0"])
     members = {f"activities/{file}": content for file, *_, content in activities if file}
     others = {"photos/1.jpg": b"\xff\xd8 no picture", "profile.csv": b"a,b\n1,2\n"}
     return zipped({"activities.csv": table.getvalue().encode(), **members, **others})
+
+
+def strava_id_of(title: str, content: bytes) -> str:
+    """The id that Strava has for an activity in an export of ours."""
+    return str(10_000_000_000 + zlib.crc32(title.encode() + content))
 
 
 def garmin(

@@ -89,6 +89,7 @@ class Track:
     settings: ProcessSettings
     client: aiohttp.ClientSession
     accounts: Peer
+    strava: Identity
     mongo: Mongo
     met: int = 0
 
@@ -100,6 +101,19 @@ class Track:
         tokens = await self.accounts.post("/internal/v1/tokens", json=order, type=SignInTokens)
         return Runner(self.settings.url, self.client, tokens.access_token, sub)
 
+    async def tell(self, runner: Runner, strava_id: str, run: dict[str, Any], *, who: Identity | None = None) -> Told:
+        """Hand over a run of a runner, as the service does that talks to Strava."""
+        url = f"{self.settings.peer('activities')}/internal/v1/people/{runner.sub}/strava-runs/{strava_id}"
+        headers = {"Authorization": f"Bearer {await (who or self.strava).token('activities')}"}
+        async with self.client.put(url, json=run, headers=headers) as answer:
+            return Told(answer.status, dict(answer.headers), await answer.read())
+
+    async def told(self, runner: Runner, strava_id: str, run: dict[str, Any]) -> tuple[str, str | None]:
+        """What became of a run that was handed over, and the id of its activity."""
+        told = await self.tell(runner, strava_id, run)
+        assert told.status == 200, told.body
+        return told.json["outcome"], told.json["activity_id"]
+
 
 @asynccontextmanager
 async def track(server: DatabaseServer, home: Path, **environ: str) -> AsyncIterator[Track]:
@@ -110,7 +124,7 @@ async def track(server: DatabaseServer, home: Path, **environ: str) -> AsyncIter
         stack.callback(logs.close)
         for service in (SERVICE, TOKENDEALER):
             await mongo.drop(service.database)
-        await bootstrap(ProcessSettings(home=home), mongo, ("tokendealer", "accounts", "activities"))
+        await bootstrap(ProcessSettings(home=home), mongo, ("tokendealer", "accounts", "activities", "strava"))
         http = HttpClient("tests", RecordedMetrics(), logs.logger())
         stack.push_async_callback(http.close)
         settings = await stack.enter_async_context(process([TOKENDEALER, SERVICE], server.uri, home, **environ))
@@ -118,4 +132,4 @@ async def track(server: DatabaseServer, home: Path, **environ: str) -> AsyncIter
             contract = Contract(await found.json())
         client = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[checking(contract)]))
         accounts = Peer.of("tokendealer", settings, http, Identity.of("accounts", settings, http))
-        yield Track(settings, client, accounts, mongo)
+        yield Track(settings, client, accounts, Identity.of("strava", settings, http), mongo)

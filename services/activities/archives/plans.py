@@ -59,6 +59,7 @@ class Plan:
     gear: Mapping[str, GearSaid] = field(default_factory=dict)
     zones: Sequence[NewZone] = ()
     titles: Mapping[int, Labels] = field(default_factory=dict)
+    removed: Sequence[str] = ()
     archives: Sequence[ZipFile] = ()
 
     def read(self, item: Item) -> tuple[bytes, tuple[TakenActivity, ...]]:
@@ -82,7 +83,7 @@ class Plan:
                 return garmin.nearest(self.titles, started_at) or NOTHING_SAID
             case _:
                 labels = item.labels or NOTHING_SAID
-                return labels if sessions == 1 else Labels(title=labels.title, description=labels.description)
+                return labels if sessions == 1 else strava.of_many_sports(labels)
 
     def labels_of(self, taken: TakenActivity) -> Labels:
         """What a takeout says about an activity."""
@@ -132,6 +133,7 @@ def _of_takeout(archive: ZipFile, members: Mapping[str, ZipInfo]) -> Plan:
         and refusal(info) is None
         and (found := takeout.gear_in(_quietly(archive, info)))
     )
+    removed = members.get(takeout.REMOVED)
     told: dict[str | None, list[ZipInfo]] = {}
     for name, info in members.items():
         if name.startswith(takeout.ACTIVITIES) and refusal(info) is None:
@@ -146,7 +148,8 @@ def _of_takeout(archive: ZipFile, members: Mapping[str, ZipInfo]) -> Plan:
         else:
             missing = "The file it was read from is not in the archive"
             items += [Item(shown(info.filename), 0, info, missing) for info in infos]
-    return Plan("takeout", _in_order(items), gear=gear, zones=zones, archives=[archive])
+    ids = takeout.removed_in(_quietly(archive, removed)) if removed and refusal(removed) is None else ()
+    return Plan("takeout", _in_order(items), gear=gear, zones=zones, removed=ids, archives=[archive])
 
 
 def _of_garmin(archive: ZipFile, members: Mapping[str, ZipInfo], inner: Sequence[ZipInfo], limits: Limits) -> Plan:

@@ -13,14 +13,16 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from services.activities.domain.activity import SaidBy
 from services.activities.domain.labels import GearSaid, Labels
 from services.activities.domain.sports import Sport
+from services.activities.domain.strava import is_id
 from services.activities.formats.sport_names import sport_named
 
 TABLE = "activities.csv"
 FOLDER = "activities/"
-_NAME, _TYPE, _DESCRIPTION = 2, 3, 4
-_ENGLISH = {"activity name": _NAME, "activity type": _TYPE, "activity description": _DESCRIPTION}
+_ID, _NAME, _TYPE, _DESCRIPTION = 0, 2, 3, 4
+_ENGLISH = {"activity id": _ID, "activity name": _NAME, "activity type": _TYPE, "activity description": _DESCRIPTION}
 _GEAR = "activity gear"
 _LOOKED_AT = 1000  # rows
 
@@ -48,6 +50,12 @@ def read_table(table: bytes) -> Table:
     return Table({path: said for path, said in labels.items() if path.startswith(FOLDER)}, tuple(filter(None, without)))
 
 
+def of_many_sports(labels: Labels) -> Labels:
+    """As much of what is said about a file as can be said about each of several activities in it."""
+    said_by = SaidBy(title=labels.said_by.title, description=labels.said_by.description)
+    return Labels(title=labels.title, description=labels.description, said_by=said_by)
+
+
 def _file_column(rows: Sequence[Sequence[str]]) -> int | None:
     """The column that names files most often."""
     counts: dict[int, int] = {}
@@ -70,11 +78,20 @@ def _labels(row: Sequence[str], columns: Mapping[str, int]) -> Labels:
     said = {name: row[column].strip() if 0 <= column < len(row) else "" for name, column in columns.items()}
     sport = sport_named(said["activity type"])
     gear = said[_GEAR]
+    if gear.replace(".", "").isdigit():
+        gear = ""
+    title, description, strava_id = said["activity name"], said["activity description"], said["activity id"]
     return Labels(
-        title=said["activity name"] or None,
-        description=said["activity description"] or None,
+        title=title or None,
+        description=description or None,
         sport=sport if sport != "other" else None,
-        gear=GearSaid(name=gear, kind=_kind(sport)) if gear and not gear.replace(".", "").isdigit() else None,
+        gear=GearSaid(name=gear, kind=_kind(sport)) if gear else None,
+        strava_id=strava_id if is_id(strava_id) else None,
+        said_by=SaidBy(
+            title="strava" if title else None,
+            description="strava" if description else None,
+            gear_id="strava" if gear else None,
+        ),
     )
 
 

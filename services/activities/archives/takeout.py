@@ -9,15 +9,17 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from services.activities.domain.activity import Source, Summary, Visibility
+from services.activities.domain.activity import ALL_BY_RUNNER, SaidBy, Source, Summary, Visibility
 from services.activities.domain.corrections import Exertion, ManualActivity
 from services.activities.domain.labels import GearSaid, Labels
 from services.activities.domain.privacy import NewZone
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.sports import Sport
+from services.activities.domain.strava import is_id
 from services.chassis.holdings import FORMAT, VERSION
 
-ACTIVITIES, GEAR, ZONES = "activities/", "gear/", "privacy-zones/"
+ACTIVITIES, GEAR, ZONES, REMOVED = "activities/", "gear/", "privacy-zones/", "strava-removed.json"
+MOST_REMOVED = 100_000
 _BAD = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
@@ -31,6 +33,7 @@ class TakenActivity(Summary, frozen=True, kw_only=True):
     visibility: Visibility = "private"
     gear_id: str | None = None
     perceived_exertion: Exertion | None = None
+    said_by: SaidBy = ALL_BY_RUNNER  # an older one does not tell
 
 
 class _Gear(Struct, frozen=True):
@@ -47,6 +50,10 @@ class _Zone(Struct, frozen=True):
     lat: float
     lon: float
     radius_m: int
+
+
+class _Removals(Struct, frozen=True):
+    strava_ids: tuple[str, ...]
 
 
 class _Manifest(Struct, frozen=True):
@@ -118,8 +125,18 @@ def zone_in(content: bytes) -> NewZone | None:
         return None
 
 
+def removed_in(content: bytes) -> tuple[str, ...]:
+    """Strava's ids of what was removed; none where they can't be made out."""
+    try:
+        ids = msgspec.json.decode(content, type=_Removals).strava_ids
+    except _BAD:
+        return ()
+    return tuple(filter(is_id, ids[:MOST_REMOVED]))
+
+
 def labels_of(taken: TakenActivity, gear: Mapping[str, GearSaid]) -> Labels:
     """What its runner had said about an activity."""
+    strava_id = taken.source.strava_id
     return Labels(
         title=taken.title,
         description=taken.description,
@@ -129,5 +146,7 @@ def labels_of(taken: TakenActivity, gear: Mapping[str, GearSaid]) -> Labels:
         perceived_exertion=taken.perceived_exertion,
         created_at=taken.created_at,
         file_name=taken.source.name,
+        strava_id=strava_id if strava_id and is_id(strava_id) else None,
+        said_by=taken.said_by,
         whole=True,
     )

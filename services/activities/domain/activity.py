@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Struct
@@ -16,13 +16,39 @@ Visibility: TypeAlias = Literal["private", "public"]
 LoadFrom: TypeAlias = Literal["heart_rate", "pace"]
 
 
-class Source(Struct, frozen=True):
-    """Where an activity came from; of a file its name, format and the digest of its bytes as they were sent."""
+SourceKind: TypeAlias = Literal["file", "strava", "manual"]
+SaidField: TypeAlias = Literal["title", "description", "sport", "gear_id"]
+Teller: TypeAlias = Literal["runner", "strava"]
 
-    kind: Literal["file", "strava", "manual"]
+
+class Source(Struct, frozen=True):
+    """Where the numbers of an activity came from; of a file its name and format.
+
+    `sha256` is the digest of the bytes that they were read from: of a file as it was sent, or of what Strava told.
+    `strava_id` is which of Strava's activities it is, also where the numbers are a file's.
+    """
+
+    kind: SourceKind
     name: str | None = None
     format: Format | None = None
     sha256: str | None = None
+    strava_id: str | None = None
+
+
+class SaidBy(Struct, frozen=True, omit_defaults=True):
+    """Who said what somebody may say better than a file; None is nobody: it is the file's, or what we made of it.
+
+    What the runner said here is never overwritten by what comes from elsewhere.
+    """
+
+    title: Teller | None = None
+    description: Teller | None = None
+    sport: Teller | None = None
+    gear_id: Teller | None = None
+
+
+ALL_BY_RUNNER = SaidBy("runner", "runner", "runner", "runner")
+SAID_FIELDS: tuple[SaidField, ...] = get_args(SaidField)
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -73,6 +99,7 @@ class Activity(Summary, frozen=True, kw_only=True):
     visibility: Visibility = "private"
     gear_id: str | None = None
     perceived_exertion: int | None = None
+    said_by: SaidBy = SaidBy()
     load: float | None = None
     load_from: LoadFrom | None = None
 

@@ -13,10 +13,10 @@ from services.activities.domain.climbing import climbs_along, flat_distance_alon
 from services.activities.domain.efforts import Effort, best_efforts
 from services.activities.domain.geodesy import Bounds, bounds_of, encoded
 from services.activities.domain.heart_rates import HeartRates, heart_rates, held_along
-from services.activities.domain.local_time import local_date_of, moment, title_for, zone_of_offset
+from services.activities.domain.local_time import known_zone, local_date_of, moment, title_for, zone_of_offset
 from services.activities.domain.movement import distance_along, moving_along, speed_along, usual_top_speed
 from services.activities.domain.problems import NotAnActivity
-from services.activities.domain.recording import Floats, Format, Recording, Rows
+from services.activities.domain.recording import Floats, Origin, Recording, Rows
 from services.activities.domain.samples import EARLIEST_S, LATEST_S, LONGEST_S, Samples, filled, orderly
 from services.activities.domain.segments import Progress, Segment, laps, ratio, rounded, splits
 from services.activities.domain.sports import Sport, Traits, guessed, traits_of
@@ -36,7 +36,7 @@ _ALREADY_STEPS_SPM = 120.0  # nobody takes 240 steps a minute for long: a cadenc
 class Analysis:
     """Everything that is kept of one recording. Without samples (a file of totals only) there are no streams."""
 
-    format: Format
+    format: Origin
     summary: Summary
     streams: Streams | None = None
     laps: tuple[Segment, ...] = ()
@@ -187,7 +187,7 @@ def _of_totals(recording: Recording) -> Analysis:
     timer = min(totals.timer_s or elapsed, elapsed)
     distance = min(totals.distance_m or 0.0, LONGEST_M)
     sport = recording.sport or guessed(distance / timer)
-    started_at, zone = moment(recording.started_at_s), zone_of_offset(recording.utc_offset_s)
+    started_at, zone = moment(recording.started_at_s), _told_zone(recording)
     return Analysis(
         recording.format,
         Summary(
@@ -214,13 +214,17 @@ def _of_totals(recording: Recording) -> Analysis:
 
 
 def _zone(recording: Recording, series: Mapping[str, Floats], zone_at: ZoneAt) -> str:
-    """The zone of the first known place, else the one that the device's own clock kept."""
+    """The zone of the first known place, else the one that is told, else one that the device's own clock kept."""
     if "lat" in series:
         row = int(np.flatnonzero(~np.isnan(series["lat"]))[0])
         zone = zone_at(float(series["lat"][row]), float(series["lon"][row]))
         if zone:
             return zone
-    return zone_of_offset(recording.utc_offset_s)
+    return _told_zone(recording)
+
+
+def _told_zone(recording: Recording) -> str:
+    return known_zone(recording.timezone or "") or zone_of_offset(recording.utc_offset_s)
 
 
 def _line(course: _Course, rows_of_shape: RowsOfShape) -> tuple[str | None, Bounds | None]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from services.activities.domain.activity import Activity, Source, Summary, Visibility
+from services.activities.domain.activity import SAID_FIELDS, Activity, SaidBy, Source, Summary, Visibility
 from services.activities.domain.local_time import kept, known_zone, local_date_of, title_for
 from services.activities.domain.plain_text import lines_of, one_line_in
 from services.activities.domain.samples import LONGEST_S
@@ -69,6 +69,8 @@ def corrected(activity: Activity, correction: Correction, now: datetime) -> Acti
         changes["title"] = one_line_in("title", changes["title"])
     if changes.get("description"):
         changes["description"] = lines_of(changes["description"])
+    different = {name: "runner" for name in SAID_FIELDS if name in changes and changes[name] != getattr(activity, name)}
+    changes["said_by"] = msgspec.structs.replace(activity.said_by, **different)
     after = msgspec.structs.replace(activity, **changes)
     return after if after == activity else msgspec.structs.replace(after, updated_at=kept(now))
 
@@ -112,4 +114,10 @@ def by_hand(manual: ManualActivity, *, owner: str, activity_id: str, now: dateti
         gear_id=manual.gear_id,
         visibility=manual.visibility,
         perceived_exertion=manual.perceived_exertion,
+        said_by=SaidBy(
+            title="runner" if manual.title else None,
+            description="runner" if manual.description else None,
+            sport="runner",
+            gear_id="runner" if manual.gear_id else None,
+        ),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from services.activities.domain.activity import Activity, Visibility
+from services.activities.domain.activity import Activity, SaidBy, Visibility
 from services.activities.domain.local_time import kept
 from services.activities.domain.plain_text import plain
 from services.activities.domain.sports import Sport
@@ -26,7 +26,7 @@ class GearSaid(Struct, frozen=True, kw_only=True):
 
 
 class Labels(Struct, frozen=True, kw_only=True):
-    """What was said; None is nothing. `left_out` is an activity that its runner has removed there.
+    """What was said, and by whom; None is nothing. `left_out` is an activity that its runner has removed there.
 
     `whole` says that this is all there is to say: no description then means that there is none, whatever the file has.
     """
@@ -39,6 +39,8 @@ class Labels(Struct, frozen=True, kw_only=True):
     perceived_exertion: int | None = None
     created_at: datetime | None = None
     file_name: str | None = None
+    strava_id: str | None = None
+    said_by: SaidBy = SaidBy()
     left_out: bool = False
     whole: bool = False
 
@@ -51,12 +53,16 @@ def labelled(activity: Activity, labels: Labels, gear_id: str | None) -> Activit
     file_name = plain(labels.file_name or "", LONGEST_TITLE, lines=False) or activity.source.name
     title = plain(labels.title or "", LONGEST_TITLE, lines=False)
     description = plain(labels.description or "", LONGEST_DESCRIPTION, lines=True)
+    said_by = labels.said_by
+    if said_by.gear_id == "strava" and gear_id is None:  # there can't be more gear
+        said_by = msgspec.structs.replace(said_by, gear_id=None)
     return msgspec.structs.replace(
         activity,
         title=title or activity.title,
         description=description or (None if labels.whole else activity.description),
         sport=labels.sport or activity.sport,
-        source=msgspec.structs.replace(activity.source, name=file_name),
+        source=msgspec.structs.replace(activity.source, name=file_name, strava_id=labels.strava_id),
+        said_by=said_by,
         gear_id=gear_id,
         visibility=labels.visibility or activity.visibility,
         perceived_exertion=labels.perceived_exertion or activity.perceived_exertion,

@@ -29,6 +29,13 @@ class NotAnArchive(Invalid):
         super().__init__(detail, errors=(FieldError("file", detail or self.title),))
 
 
+class RemovedHere(Conflict):
+    """The runner had this run of Strava's, and removed it: it does not come back by itself."""
+
+    kind = "removed-here"
+    title = "This was removed here"
+
+
 class DuplicateActivity(Conflict):
     """The runner has this activity already: the same bytes, or the same start and distance."""
 

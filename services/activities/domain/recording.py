@@ -16,6 +16,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.intp]
 Flags: TypeAlias = NDArray[np.bool_]
 Format: TypeAlias = Literal["fit", "gpx", "tcx"]
+Origin: TypeAlias = Literal[Format, "strava"]  # a file, or what Strava told of one run
 
 # m, m, bpm, rpm or steps of one leg a minute, W, m/s, degrees, degrees
 SERIES = ("distance", "altitude", "heart_rate", "cadence", "power", "speed", "lat", "lon")
@@ -43,10 +44,10 @@ class Recording:
 
     `time` is in Unix seconds; `series` are columns parallel to it, NaN where nothing was recorded, absent where the
     file has none. `breaks` marks the samples before which the track is interrupted. `pauses` are spans in which the
-    device's timer stood still, `lap_starts` when its laps began, all in Unix seconds.
+    device's timer stood still, `lap_starts` when its laps began, all in Unix seconds. `timezone` is an IANA name.
     """
 
-    format: Format
+    format: Origin
     time: Floats
     series: Mapping[str, Floats] = field(default_factory=dict)
     sport: Sport | None = None
@@ -59,3 +60,4 @@ class Recording:
     description: str | None = None
     device: str | None = None
     utc_offset_s: int | None = None
+    timezone: str | None = None

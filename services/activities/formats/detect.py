@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.recording import Recording
+from services.activities.domain.strava import MAGIC as MAGIC_OF_STRAVA
 from services.activities.formats.fit import read_fit
 from services.activities.formats.fit_frames import is_fit
 from services.activities.formats.gpx import read_gpx
 from services.activities.formats.gunzip import MAGIC, gunzipped
+from services.activities.formats.strava import read_strava
 from services.activities.formats.tcx import read_tcx
 from services.activities.formats.xml import local_name, root_of
 
@@ -27,6 +29,8 @@ def read(content: bytes) -> list[Recording]:
         raise NotAnActivity("This is a ZIP archive; send the files in it one by one")
     if content.lstrip().startswith(_BEGINS_XML):
         return _read_xml(content)
+    if content.startswith(MAGIC_OF_STRAVA):
+        return read_strava(content)
     raise NotAnActivity("This is neither a FIT, nor a GPX, nor a TCX file")
 
 

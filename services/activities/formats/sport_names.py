@@ -42,6 +42,29 @@ _WORDS: dict[str, Sport] = {
     "training": "fitness",
     "workout": "fitness",
     "hiit": "fitness",
+    # Strava's words that are none of the above, of its API and its export
+    "gravel ride": "cycling",
+    "mountain bike ride": "cycling",
+    "e bike ride": "cycling",
+    "e mountain bike ride": "cycling",
+    "handcycle": "cycling",
+    "velomobile": "cycling",
+    "snowshoe": "hiking",
+    "virtual row": "rowing",
+    "stand up paddling": "paddling",
+    "alpine ski": "skiing",
+    "backcountry ski": "skiing",
+    "roller ski": "skiing",
+    "snowboard": "skiing",
+    "ice skate": "skating",
+    "inline skate": "skating",
+    "weight training": "fitness",
+    "high intensity interval training": "fitness",
+    "crossfit": "fitness",
+    "elliptical": "fitness",
+    "stair stepper": "fitness",
+    "yoga": "fitness",
+    "pilates": "fitness",
     # Strava writes its own numbers into a GPX track's type
     "1": "cycling",
     "4": "hiking",
@@ -50,10 +73,13 @@ _WORDS: dict[str, Sport] = {
     "16": "swimming",
 }
 
+_WORD_BEGINS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # TrailRun, EBikeRide
+
 
 def sport_named(name: object) -> Sport | None:
     """The sport that a file means by this word, `other` for a word we do not know; None for none or a blank one."""
-    words = re.sub(r"[\W_]+", " ", str(name)).strip().lower() if name is not None else ""
+    apart = _WORD_BEGINS.sub(" ", str(name)) if name is not None else ""
+    words = re.sub(r"[\W_]+", " ", apart).strip().lower()
     if not words or words in ("generic", "all", "track"):
         return None
     exact = next((sport for sport in SPORTS if sport == words), None)

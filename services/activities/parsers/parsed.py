@@ -9,7 +9,7 @@ from msgspec import Struct
 from services.activities.domain.activity import Summary
 from services.activities.domain.efforts import Effort
 from services.activities.domain.heart_rates import HeartRates
-from services.activities.domain.recording import Format
+from services.activities.domain.recording import Origin
 from services.activities.domain.segments import Segment
 
 
@@ -28,7 +28,7 @@ class ParsedActivity(Struct, frozen=True):
 class ParsedFile(Struct, frozen=True):
     """A whole file: the digest of its bytes as they were sent, those bytes by zstd, and each session in it."""
 
-    format: Format
+    format: Origin
     sha256: str
     original: bytes
     activities: tuple[ParsedActivity, ...]

@@ -138,7 +138,9 @@ class ParserPool:
         self._metrics.timing("activities.parse", (time.perf_counter() - begin) * 1000, format=parsed.format)
         return parsed
 
-    async def parse_in_background(self, content: bytes) -> ParsedFile:
+    async def parse_in_background(
+        self, content: bytes, sports: Mapping[int, Sport] = MappingProxyType({})
+    ) -> ParsedFile:
         """Read a file that nobody sits and waits for, in its turn: one process stays free of such, where there are two.
 
         With one, somebody's upload waits for one such file at the most. Raises `NotAnActivity`.
@@ -146,7 +148,7 @@ class ParserPool:
         async with self._background:
             while True:
                 try:
-                    return await self.parse(content)
+                    return await self.parse(content, sports)
                 except Unavailable:
                     await asyncio.sleep(BACKGROUND_AGAIN_S)
 

@@ -14,8 +14,9 @@ from services.activities.domain.activity import Activity, read_anew
 from services.activities.domain.duplicates import START_WITHIN, same_activity
 from services.activities.domain.heart_rates import HeartRates, steady
 from services.activities.domain.load import load_of
+from services.activities.domain.merging import Merged, Words, merged
 from services.activities.domain.physiology import Physiology
-from services.activities.domain.problems import DuplicateActivity
+from services.activities.domain.problems import DuplicateActivity, RemovedHere
 from services.activities.parsers.parsed import ParsedActivity
 from services.activities.store.documents import (
     ACTIVITY_FIELDS,
@@ -36,6 +37,7 @@ from services.activities.store.originals import Originals
 from services.activities.store.shape import ACTIVITIES, OWNERS, REBUILDS, STREAMS
 from services.activities.store.stamps import Stamps
 from services.activities.store.standing import Anew, Standing
+from services.activities.store.strava_runs import StravaRuns
 from services.activities.store.turns import Turns
 from services.chassis.bus.outbox import Outbox
 from services.chassis.mongo import Database, Document, DuplicateKeyError, ObjectId, Session
@@ -62,6 +64,13 @@ class NewActivity(Struct, frozen=True):
         return Held(activity, rates, efforts, original)
 
 
+class Arrived(Struct, frozen=True):
+    """What became of activities that came: those that were new, and those that were here, as they are with what came."""
+
+    added: tuple[Activity, ...] = ()
+    merged: tuple[Activity, ...] = ()
+
+
 class Along(Protocol):
     """What is written in the transaction that adds activities: the answer to a request, the progress of an import."""
 
@@ -80,6 +89,7 @@ class ActivityStore:
         self._guard = Guard(database)
         self._rebuilds = database.collection(REBUILDS)
         self._originals = originals
+        self._strava_runs = StravaRuns(database)
         self._gear = gear
         self._standing = Standing(database, gear)
         self._everything = Everything(database)
@@ -98,17 +108,62 @@ class ActivityStore:
 
         Raises `DuplicateActivity` where the runner has all of them.
         """
+        return (await self._arrive(owner, new, original, along, None)).added
 
-        async def body(session: Session) -> tuple[Activity, ...]:
+    async def merge(
+        self,
+        owner: str,
+        new: Sequence[NewActivity],
+        original: ObjectId | None,
+        along: Along,
+        words: Words,
+    ) -> Arrived:
+        """Add those that the runner does not have yet, and make one of each other and what came (`domain/merging.py`).
+
+        Raises `DuplicateActivity` where nothing is different then, and `Conflict` where what came was read as of another
+        sport than it is to be.
+        """
+        arrived = await self._arrive(owner, new, original, along, words)
+        await self._find_lost_records(owner)
+        return arrived
+
+    async def meetings(self, owner: str, new: Sequence[NewActivity], words: Words) -> dict[str, Merged]:
+        """What would become of those that the runner has, by the id of the new one, as things are.
+
+        Raises `DuplicateActivity` where nothing at all would be different.
+        """
+        twins = await self._twins(owner, new)
+        meetings, differences = {}, len(new) - len(twins)
+        for one in new:
+            if one.activity.id in twins:
+                existing = held_of(await self._document(owner, twins[one.activity.id], HELD_FIELDS))
+                meetings[one.activity.id] = after = await self._meeting(existing, one, words)
+                differences += after.takes_data or after.activity != existing.activity
+                differences += await self._is_news(owner, one, existing.activity.id)
+        if not differences:
+            raise DuplicateActivity.of(twins[new[0].activity.id])
+        return meetings
+
+    async def _arrive(
+        self, owner: str, new: Sequence[NewActivity], original: ObjectId | None, along: Along, words: Words | None
+    ) -> Arrived:
+        async def body(session: Session) -> Arrived:
             await self._guard(session, owner)
+            if words == "refresh":
+                for strava_id in filter(None, [one.activity.source.strava_id for one in new]):
+                    await self.refuse_removed(owner, strava_id, session)
             twins = await self._twins(owner, new, session)
             fresh = [one for one in new if one.activity.id not in twins]
-            if not fresh:
+            again = {twins[one.activity.id]: one for one in new if one.activity.id in twins}
+            different = await self._merge(session, owner, again, original, words) if words else []
+            if not fresh and not different:
                 raise DuplicateActivity.of(twins[new[0].activity.id])
-            added = await self._insert(session, owner, fresh, original)
+            added = await self._insert(session, owner, fresh, original) if fresh else ()
+            if original is not None and (fresh or any(one.original == original for one in different)):
+                await self._originals.claim(session, original)
             await along.keep(session, added)
             await self._outbox.add(session, *map(events.imported, added))
-            return added
+            return Arrived(added, tuple(one.activity for one in different))
 
         async with self._turns.of(owner):
             for _ in range(ATTEMPTS):
@@ -116,7 +171,8 @@ class ActivityStore:
                     return await self._database.transact(body)
                 except DuplicateKeyError:
                     # another process added the same bytes, or this runner's first activity, at the same moment
-                    await self.refuse_duplicates(owner, new)
+                    if words is None:
+                        await self.refuse_duplicates(owner, new)
         raise Conflict("Another change was made at the same moment: try again")
 
     async def refuse_duplicates(self, owner: str, new: Sequence[NewActivity]) -> None:
@@ -124,6 +180,25 @@ class ActivityStore:
         twins = await self._twins(owner, new)
         if len(twins) == len(new):
             raise DuplicateActivity.of(twins[new[0].activity.id])
+
+    async def from_strava(self, owner: str, strava_id: str) -> Activity | None:
+        """The activity that a run of Strava's is; None where it never came. Raises `RemovedHere`."""
+        await self.refuse_removed(owner, strava_id)
+        activity_id = await self._strava_runs.activity(owner, strava_id)
+        return await self.read(owner, activity_id) if activity_id else None
+
+    async def removed_of_strava(self, owner: str) -> list[str]:
+        """Strava's ids of what a runner removed here."""
+        return await self._strava_runs.removed(owner)
+
+    async def restore_removed(self, owner: str, strava_ids: Sequence[str]) -> None:
+        """Take over what a runner had removed elsewhere."""
+        await self._strava_runs.restore_removed(owner, strava_ids)
+
+    async def refuse_removed(self, owner: str, strava_id: str, session: Session | None = None) -> None:
+        """Raise `RemovedHere` for a run of Strava's that its runner removed here."""
+        if await self._strava_runs.is_removed(owner, strava_id, session):
+            raise RemovedHere
 
     async def read(self, owner: str, activity_id: str) -> Activity:
         """One activity. Raises `NotFound`."""
@@ -152,14 +227,7 @@ class ActivityStore:
             if parsed is not None and parsed.summary.sport == after.sport:
                 after = read_anew(after, parsed.summary)
                 rest = NewActivity(after, parsed).held(held.original)
-            changed = weighed(_with(rest, after), await self._physiology(owner, session))
-            along = rest is not held and await self._replace_streams(session, after, parsed)
-            if changed == held and not along:
-                return held.activity
-            changed = _with(changed, msgspec.structs.replace(changed.activity, version=held.activity.version + 1))
-            await self._replace(session, changed)
-            await self._standing.follow(session, owner, [held], [changed])
-            await self._outbox.add(session, events.changed(changed.activity))
+            changed = await self._change(session, held, _with(rest, after), None if rest is held else parsed)
             return changed.activity
 
         async with self._turns.of(owner):
@@ -180,6 +248,7 @@ class ActivityStore:
             await self._guard(session, owner)
             await self._activities.delete_one({"_id": activity_id}, session=session)
             await self._streams.delete_one({"_id": activity_id}, session=session)
+            await self._strava_runs.let_go(session, activity_id)
             await self._standing.follow(session, owner, removed=[held])
             if held.original is not None:
                 await self._originals.let_go(session, owner, held.original)
@@ -264,6 +333,7 @@ class ActivityStore:
                 await collection.delete_many({"owner": owner})
             await self._standing.remove_all(owner)
             await self._originals.remove_all(owner)
+            await self._strava_runs.remove_all(owner)
             await self._rebuilds.delete_many({"owner": owner})  # one that is at this runner begins at the beginning
             await self._owners.delete_one({"_id": owner})
 
@@ -301,6 +371,62 @@ class ActivityStore:
         """After the change that lost one; where we are interrupted, the next change does it."""
         if await self._standing.has_lost_a_record(owner):
             await self.settle(owner)
+
+    async def _merge(
+        self,
+        session: Session,
+        owner: str,
+        again: Mapping[str, NewActivity],
+        original: ObjectId | None,
+        words: Words,
+    ) -> list[Held]:
+        """Change what the runner has, by its id, by what has come again; returns those that are different then."""
+        different = []
+        for activity_id, one in again.items():
+            held = await self._current(session, owner, activity_id, None)
+            meeting = await self._meeting(held, one, words, session)
+            after, parsed = _with(held, meeting.activity), None
+            if meeting.takes_data and one.parsed is not None:
+                if one.parsed.summary.sport != meeting.activity.sport:
+                    raise Conflict("Its sport was changed at the same moment: try again")
+                parsed = one.parsed
+                after = NewActivity(read_anew(meeting.activity, parsed.summary), parsed).held(original)
+            news = await self._is_news(owner, one, activity_id, session)
+            if news and one.activity.source.strava_id is not None:
+                await self._strava_runs.link(session, owner, one.activity.source.strava_id, activity_id)
+            changed = await self._change(session, held, after, parsed)
+            if held.original not in {None, changed.original}:
+                await self._originals.let_go(session, owner, held.original)
+            if changed != held or news:
+                different.append(changed)
+        return different
+
+    async def _meeting(self, held: Held, new: NewActivity, words: Words, session: Session | None = None) -> Merged:
+        """What becomes of an activity that has come again."""
+        found = await self._streams.find_one({"_id": held.activity.id}, {"points": 1}, session=session)
+        sampled = (found is not None, new.parsed is not None and new.parsed.streams is not None)
+        return merged(held.activity, new.activity, words, sampled=sampled)
+
+    async def _is_news(self, owner: str, new: NewActivity, activity_id: str, session: Session | None = None) -> bool:
+        """Whether it was not known yet that a run of Strava's is this activity."""
+        strava_id = new.activity.source.strava_id
+        return strava_id is not None and await self._strava_runs.activity(owner, strava_id, session) != activity_id
+
+    async def _change(self, session: Session, before: Held, after: Held, parsed: ParsedActivity | None) -> Held:
+        """Keep an activity as it is after a change, and all that follows; returns it with its load and version.
+
+        With `parsed`, so is what was measured along it. Where nothing is different nothing is written.
+        """
+        owner = before.activity.owner
+        changed = weighed(after, await self._physiology(owner, session))
+        along = parsed is not None and await self._replace_streams(session, after.activity, parsed)
+        if changed == before and not along:
+            return before
+        changed = _with(changed, msgspec.structs.replace(changed.activity, version=before.activity.version + 1))
+        await self._replace(session, changed)
+        await self._standing.follow(session, owner, [before], [changed])
+        await self._outbox.add(session, events.changed(changed.activity))
+        return changed
 
     async def _replace(self, session: Session, held: Held) -> None:
         document = document_of(held)
@@ -347,16 +473,21 @@ class ActivityStore:
 
     async def _twins(self, owner: str, new: Sequence[NewActivity], session: Session | None = None) -> dict[str, str]:
         """Which of these the runner has already: the id it has, by the id of the new one."""
+        twins = {}
+        for one in new:
+            strava_id = one.activity.source.strava_id
+            linked = await self._strava_runs.activity(owner, strava_id, session) if strava_id else None
+            if linked is not None:
+                twins[one.activity.id] = linked
         starts = [one.activity.started_at for one in new]
         # strict, for the reason that `finding.Listing` tells
         within = {"$gt": min(starts) - START_WITHIN - _INSTANT, "$lt": max(starts) + START_WITHIN + _INSTANT}
         found = self._activities.find({"owner": owner, "started_at": within}, _TWIN_FIELDS, session=session)
         known = await found.to_list(None)
-        twins = {}
         for one in new:
             twin = next((document["_id"] for document in known if _is_twin(one.activity, document)), None)
             if twin is not None:
-                twins[one.activity.id] = twin
+                twins.setdefault(one.activity.id, twin)
         return twins
 
     async def _insert(
@@ -374,8 +505,9 @@ class ActivityStore:
         streams = [streams_of(one.activity, one.parsed) for one in fresh if one.parsed and one.parsed.streams]
         if streams:
             await self._streams.insert_many(streams, session=session)
-        if original is not None:
-            await self._originals.claim(session, original)
+        for one in geared:
+            if one.source.strava_id is not None:
+                await self._strava_runs.link(session, owner, one.source.strava_id, one.id)
         await self._standing.follow(session, owner, added=held)
         return tuple(one.activity for one in held)
 

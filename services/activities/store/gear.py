@@ -57,8 +57,7 @@ class GearStore:
         async def body(session: Session) -> str:
             await self._guard(session, wanted.owner)
             shelf = await self.all_of(wanted.owner, session)
-            found = next((gear.id for gear in shelf if gear.name.casefold() == wanted.name.casefold()), None)
-            if found is not None:
+            if (found := _named(shelf, wanted.name)) is not None:
                 return found
             _check_room(shelf)
             taken = {sport for gear in shelf for sport in gear.default_for}
@@ -68,7 +67,8 @@ class GearStore:
             )
             return wanted.id
 
-        return await self._database.transact(body)
+        found = _named(await self.all_of(wanted.owner), wanted.name)
+        return found if found is not None else await self._database.transact(body)
 
     async def change(self, owner: str, gear_id: str, changed: Callable[[Gear], Gear], expected: int | None) -> Gear:
         """Change a piece by a function of it, which may run more than once. Raises `NotFound`, `Stale`."""
@@ -95,7 +95,11 @@ class GearStore:
             if expected not in {None, gear.version}:
                 raise Stale
             await self._gear.delete_one({"_id": gear_id}, session=session)
-            without = {"$set": {"gear_id": None, "updated_at": now}, "$inc": {"version": 1}}
+            # said by the runner: so that nothing brings it back that still tells of it
+            without = {
+                "$set": {"gear_id": None, "said_by.gear_id": "runner", "updated_at": now},
+                "$inc": {"version": 1},
+            }
             await self._activities.update_many({"gear_id": gear_id}, without, session=session)
 
         await self._database.transact(body)
@@ -157,6 +161,10 @@ class GearStore:
         ]
         if updates:
             await self._gear.bulk_write(updates, ordered=False, session=session)
+
+
+def _named(shelf: Sequence[Gear], name: str) -> str | None:
+    return next((gear.id for gear in shelf if gear.name.casefold() == name.casefold()), None)
 
 
 def _check_room(shelf: Sequence[Gear]) -> None:

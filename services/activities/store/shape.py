@@ -18,6 +18,7 @@ GEAR = "gear"
 SHARES = "shares"
 ZONES = "privacy_zones"
 IMPORTS = "imports"
+STRAVA_RUNS = "strava_runs"
 ARCHIVES = "archives"  # a GridFS bucket
 UNCLAIMED_ARCHIVES = "unclaimed_archives"
 ORIGINALS = "originals"  # a GridFS bucket
@@ -175,6 +176,14 @@ COLLECTIONS = (
         ),
     ),
     CollectionSpec(ZONES, indexes=(IndexSpec((("owner", ASCENDING),), name="by_owner"),)),
+    # one document a run of Strava's: the activity that it is, null where its runner removed that
+    CollectionSpec(
+        STRAVA_RUNS,
+        indexes=(
+            IndexSpec((("owner", ASCENDING),), name="by_owner"),
+            IndexSpec((("activity", ASCENDING),), name="by_activity"),
+        ),
+    ),
     CollectionSpec(
         IMPORTS,
         indexes=(

@@ -17,6 +17,7 @@ from services.activities.usecases.look_up import ListActivities, ReadActivity
 from services.activities.usecases.remove_activity import RemoveActivity
 from services.activities.usecases.share import SharedActivities, ShareLinkOf
 from services.activities.usecases.sum_up import FitnessOf, RecordsOf, SumUp
+from services.activities.usecases.take_from_strava import TakeFromStrava
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +47,4 @@ class UseCases:
     list_as_csv: ListAsCsv
     bring_archive: BringArchive
     imports: FollowImports
+    take_from_strava: TakeFromStrava

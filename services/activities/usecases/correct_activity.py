@@ -37,9 +37,9 @@ class CorrectActivity:
         )
 
     async def _in_sport(self, owner: str, activity_id: str, sport: Sport) -> ParsedActivity | None:
-        """What is in an activity's file, read as of this sport; None where it is of it already, or has no file."""
+        """What was measured, read as of this sport; None where it is of it already, or was entered by hand."""
         before = await self.store.read(owner, activity_id)
-        if before.sport == sport or before.source.sha256 is None:
+        if before.sport == sport or before.source.kind == "manual":
             return None
         _, content = await self.store.original(owner, activity_id)
         try:

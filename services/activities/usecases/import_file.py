@@ -50,7 +50,7 @@ class ImportFile:
         begin = time.perf_counter()
         await refuse_deleted(self.tombstones, owner)
         try:
-            parsed = await self.parsers.parse(upload.content)
+            parsed = of_a_file(await self.parsers.parse(upload.content))
             new = new_activities(owner, upload.filename, parsed, self.new_id, self.clock())
             await self.store.refuse_duplicates(owner, new)
             place = await self.originals.put_away(owner, parsed.sha256, parsed.original)
@@ -76,11 +76,22 @@ class ImportFile:
         self.log.info("activity.refused", reason=refusal.detail, bytes=len(upload.content))
 
 
+def of_a_file(parsed: ParsedFile) -> ParsedFile:
+    """What is in a file. Raises `NotAnActivity` for what Strava tells, which comes by no upload."""
+    if parsed.format == "strava":
+        raise NotAnActivity("This is what Strava told of a run, which is in a takeout and can't be uploaded")
+    return parsed
+
+
 def new_activities(
     owner: str, filename: str, parsed: ParsedFile, new_id: Callable[[], str], now: datetime
 ) -> list[NewActivity]:
-    """What is in a file as activities of a runner, one a session."""
-    source = Source("file", name=plain_name(filename), format=parsed.format, sha256=parsed.sha256)
+    """What is in a file, or in what Strava told, as activities of a runner, one a session."""
+    source = (
+        Source("strava", sha256=parsed.sha256)
+        if parsed.format == "strava"
+        else Source("file", name=plain_name(filename), format=parsed.format, sha256=parsed.sha256)
+    )
     now = kept(now)
     return [
         NewActivity(

@@ -14,6 +14,7 @@ from services.activities.domain.zones import Zone, zones
 from services.activities.packing import unpack
 from services.activities.shapes import downsampled
 from services.activities.store.activities import ActivityStore
+from services.chassis.problems import NotFound
 
 QUICK_BYTES = 256 * 1024  # packed; more than this is unpacked beside the event loop
 
@@ -90,5 +91,8 @@ class OriginalOf:
     store: ActivityStore
 
     async def __call__(self, owner: str, activity_id: str) -> tuple[Activity, bytes]:
-        """The activity, and the very bytes. Raises `NotFound`, also for an activity by hand."""
-        return await self.store.original(owner, activity_id)
+        """The activity, and the very bytes. Raises `NotFound`, also where it came in no file."""
+        activity, content = await self.store.original(owner, activity_id)
+        if activity.source.kind != "file":
+            raise NotFound("It came in no file")
+        return activity, content

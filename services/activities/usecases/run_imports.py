@@ -20,23 +20,21 @@ import msgspec
 from services.activities.archives.plans import Item, Plan, plan_of
 from services.activities.archives.takeout import TakenActivity, by_hand_in
 from services.activities.archives.zips import Limits
-from services.activities.domain.activity import Activity
+from services.activities.domain.activity import Activity, read_anew
 from services.activities.domain.corrections import by_hand
-from services.activities.domain.gear import Gear
 from services.activities.domain.imports import MOST_REASONS, Failure, Outcome, State
 from services.activities.domain.labels import GearSaid, Labels, labelled
-from services.activities.domain.local_time import kept
-from services.activities.domain.plain_text import plain
+from services.activities.domain.merging import Words
 from services.activities.domain.problems import AnotherKindOfFile, DuplicateActivity, NotAnActivity, NotAnArchive
 from services.activities.parsers.pool import ParserPool
-from services.activities.store.activities import ActivityStore, NewActivity
+from services.activities.store.activities import ActivityStore, Arrived, NewActivity
 from services.activities.store.archives import Archives
-from services.activities.store.gear import GearStore
 from services.activities.store.imports import Held, ImportStore, Superseded
 from services.activities.store.originals import Originals
 from services.activities.usecases.follow_import import stream_of
-from services.activities.usecases.import_file import new_activities
+from services.activities.usecases.import_file import new_activities, of_a_file
 from services.activities.usecases.keep_zones import KeepZones
+from services.activities.usecases.name_gear import NameGear
 from services.chassis.bus.event import Job
 from services.chassis.live import EventLog
 from services.chassis.logs import Logger
@@ -63,6 +61,11 @@ class _Turn:
     told_s: float = 0.0
     gear: dict[str, str | None] = field(default_factory=dict)
 
+    @property
+    def words(self) -> Words:
+        """What becomes of titles and the like, where a file is of an activity that is here."""
+        return "fill" if self.plan.kind == "strava" else "keep"
+
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
@@ -73,9 +76,10 @@ class _Counted:
     at: int
     now: datetime
 
-    async def keep(self, session: Session | None, _: tuple[Activity, ...]) -> None:
-        """Count the file."""
-        await self.imports.count(self.held, self.at, "added", self.now, session=session)
+    async def keep(self, session: Session | None, added: tuple[Activity, ...]) -> None:
+        """Count the file: a duplicate, where what was here already has changed by it."""
+        outcome: Outcome = "added" if added else "duplicates"
+        await self.imports.count(self.held, self.at, outcome, self.now, session=session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class RunImports:
     parsers: ParserPool
     originals: Originals
     store: ActivityStore
-    gear: GearStore
+    name_gear: NameGear
     zones: KeepZones
     live: EventLog
     limits: Limits
@@ -155,6 +159,7 @@ class RunImports:
         until = time.monotonic() + self.turn_s
         if turn.at == 0:
             await self._restore_zones(turn)
+            await self.store.restore_removed(turn.held.owner, turn.plan.removed)
             for said in turn.plan.gear.values():
                 await self._gear_id(turn, said)
         for item in islice(turn.plan.items, turn.at, None):
@@ -175,7 +180,10 @@ class RunImports:
         """Import one file, and count it. Raises `Superseded`, and what another turn may not meet."""
         reason = ""
         try:
-            outcome: Outcome = "added" if await self._add(turn, item) else "skipped"
+            arrived = await self._add(turn, item)
+            if arrived is not None:
+                return "added" if arrived.added else "duplicates"
+            outcome: Outcome = "skipped"
         except DuplicateActivity:
             outcome = "duplicates"
         except (Superseded, *_AGAIN):
@@ -186,20 +194,18 @@ class RunImports:
         except Exception as error:  # the boundary: one file must not hold up all that come after it
             self.log.exception("import.file_broke", import_id=turn.held.id, exc_info=error)
             outcome, reason = "failed", OUR_FAULT
-        if outcome != "added":
-            await self._count(turn, item, outcome, reason)
+        await self._count(turn, item, outcome, reason)
         return outcome
 
-    async def _add(self, turn: _Turn, item: Item) -> bool:
-        """Add what is in a file, which counts it; False where nothing in it is wanted."""
+    async def _add(self, turn: _Turn, item: Item) -> Arrived | None:
+        """Add what is in a file, which counts it, and merge what is here; None where nothing in it is wanted."""
         if item.reason is not None:
             raise NotAnActivity(item.reason)
         new, place = await self._read(turn, item)
         if not new:
-            return False
+            return None
         counted = _Counted(self.imports, turn.held, turn.at, self.clock())
-        await self.store.add(turn.held.owner, new, place, counted)
-        return True
+        return await self.store.merge(turn.held.owner, new, place, counted, turn.words)
 
     async def _read(self, turn: _Turn, item: Item) -> tuple[list[NewActivity], ObjectId | None]:
         """What is to be added of a file, and where the file is. Raises `NotAnActivity`, `DuplicateActivity`."""
@@ -208,12 +214,34 @@ class RunImports:
         if item.by_hand:
             return [await self._by_hand(turn, one) for one in taken], None
         parsed = await self.parsers.parse_in_background(content)
+        if turn.plan.kind != "takeout":
+            of_a_file(parsed)
         found = new_activities(owner, item.name, parsed, self.new_id, self.clock())
         new = [one for one in [await self._said(turn, item, taken, one, len(found)) for one in found] if one]
         if not new:
             return [], None
-        await self.store.refuse_duplicates(owner, new)
+        new = await self._in_their_sports(turn, content, new)
         return new, await self.originals.put_away(owner, parsed.sha256, parsed.original)
+
+    async def _in_their_sports(self, turn: _Turn, content: bytes, new: list[NewActivity]) -> list[NewActivity]:
+        """The activities of a file with the numbers that they have in the sports which they are said to be.
+
+        Raises `DuplicateActivity` where all of them are here already, and nothing of them is different.
+        """
+        meetings = await self.store.meetings(turn.held.owner, new, turn.words)
+        kept = {id_: one.activity.sport for id_, one in meetings.items() if one.takes_data}
+        sports = {one.activity.session: kept.get(one.activity.id, one.activity.sport) for one in new}
+        if all(one.parsed and one.parsed.summary.sport == sports[one.activity.session] for one in new):
+            return new
+        parsed = (await self.parsers.parse_in_background(content, sports)).activities
+        return [
+            msgspec.structs.replace(
+                one,
+                activity=read_anew(one.activity, parsed[one.activity.session].summary),
+                parsed=parsed[one.activity.session],
+            )
+            for one in new
+        ]
 
     async def _said(
         self, turn: _Turn, item: Item, taken: Sequence[TakenActivity], new: NewActivity, sessions: int
@@ -236,26 +264,9 @@ class RunImports:
 
     async def _gear_id(self, turn: _Turn, said: GearSaid) -> str | None:
         """The runner's gear of this name, added where there is none; None where there can't be more."""
-        name = plain(said.name, 100, lines=False)
-        if name and name not in turn.gear:
-            now = kept(self.clock())
-            wanted = Gear(
-                id=self.new_id(),
-                owner=turn.held.owner,
-                version=1,
-                kind=said.kind or "shoes",
-                name=name,
-                created_at=now,
-                updated_at=now,
-                retire_at_m=said.retire_at_m,
-                withdrawn=said.retired,
-                default_for=said.default_for,
-            )
-            try:
-                turn.gear[name] = await self.gear.named(wanted)
-            except Invalid:
-                turn.gear[name] = None
-        return turn.gear.get(name)
+        if said.name not in turn.gear:
+            turn.gear[said.name] = await self.name_gear(turn.held.owner, said)
+        return turn.gear[said.name]
 
     async def _count(self, turn: _Turn, item: Item, outcome: Outcome, reason: str) -> None:
         """Count a file of which nothing was added, with the reason where it failed, and few have."""

@@ -26,12 +26,14 @@ from services.chassis.http_client import HttpClient
 from services.chassis.identity import Identity, Peer
 from services.chassis.people import Erased
 from services.chassis.service import Service
+from services.command.keys import bootstrap
 from services.command.street import street as whole_street
 from services.tokendealer.domain.authorizations import Code
 from services.tokendealer.store.authorizations import CodeStore, ConsentStore
 from tests.support.database import DatabaseServer
 from tests.support.recorded import RecordedLogs, RecordedMetrics
-from tests.support.recordings import a_run, gpx
+from tests.support.recordings import START, a_run, gpx
+from tests.support.strava import strava_run
 from tests.support.street import PASSWORD, Street, street
 from tests.support.traces import traces
 from tests.support.waiting import eventually_is
@@ -96,6 +98,7 @@ async def town(database_server: DatabaseServer, tmp_path_factory: pytest.TempPat
     home, logs = tmp_path_factory.mktemp("town"), RecordedLogs()
     async with street(database_server, home, more=[activities.SERVICE]) as running:
         assert {service.name for service in running.services} == set(OWNERS)
+        await bootstrap(running.settings, running.mongo, [*OWNERS, "strava"])  # which is to come
         http = HttpClient("tests", RecordedMetrics(), logs.logger())
         yield Town(running, http)
         await http.close()
@@ -124,6 +127,12 @@ async def filled(town: Town) -> Person:
         "elapsed_s": 9e3,
     }
     await running.ask("POST", "activities/manual", by_hand, token=token, Idempotency_Key="once")
+    strava = town.peer("activities", "strava")
+    for number, latitude in (("1", 10.0), ("2", 20.0)):
+        told = strava_run(a_run(600, every=10, lat=latitude, start=START + timedelta(days=int(number))))
+        await strava.put(f"/internal/v1/people/{sub}/strava-runs/{number}", json=told)
+    newest = (await running.ask("GET", "activities?limit=1", token=token)).body["items"][0]
+    assert (await running.ask("DELETE", f"activities/{newest['id']}", token=token)).status == 204
     await running.ask("POST", "gear", {"kind": "shoes", "name": NAME}, token=token)
     home = {"name": NAME, "lat": 48.85, "lon": 2.35, "radius_m": 200}
     assert (await running.ask("POST", "privacy-zones", home, token=token)).status == 201

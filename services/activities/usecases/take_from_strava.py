@@ -1,0 +1,152 @@
+"""Taking one run as Strava tells it: kept once, however often it is told, and one with the file that it also came in."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from services.activities.domain.activity import Activity
+from services.activities.domain.labels import GearSaid
+from services.activities.domain.local_time import kept, known_zone
+from services.activities.domain.merging import merged
+from services.activities.domain.problems import DuplicateActivity, NotAnActivity, RemovedHere
+from services.activities.domain.sports import Sport
+from services.activities.domain.strava import StravaRun, said_at_strava, written
+from services.activities.formats.sport_names import sport_named
+from services.activities.parsers.pool import ParserPool
+from services.activities.store.activities import ActivityStore, NewActivity
+from services.activities.store.originals import Originals
+from services.activities.usecases.import_file import new_activities
+from services.activities.usecases.name_gear import NameGear
+from services.activities.usecases.newcomers import refuse_deleted
+from services.chassis.idempotency import unkeyed
+from services.chassis.logs import Logger
+from services.chassis.metrics import Metrics
+from services.chassis.problems import Conflict, Invalid, NotFound
+from services.chassis.tombstones import Tombstones
+
+Outcome: TypeAlias = Literal["added", "merged", "unchanged", "removed"]
+
+ATTEMPTS = 3
+LATELY = timedelta(days=7)  # older runs were not done in today's shoes
+
+
+class Taken(Struct, frozen=True):
+    """What became of a run, and the activity that it is; none where its runner had removed it."""
+
+    outcome: Outcome
+    activity_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A run, the bytes of what was measured, and the gear that was meant."""
+
+    owner: str
+    strava_id: str
+    run: StravaRun
+    content: bytes
+    gear_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeFromStrava:
+    """Keep a run that Strava told of."""
+
+    parsers: ParserPool
+    originals: Originals
+    store: ActivityStore
+    name_gear: NameGear
+    tombstones: Tombstones
+    new_id: Callable[[], str]
+    clock: Callable[[], datetime]
+    log: Logger
+    metrics: Metrics
+
+    async def __call__(self, owner: str, strava_id: str, run: StravaRun) -> Taken:
+        """What became of it. Told again, what is different there is here, too, but for what its runner said here.
+
+        Raises `Invalid` where it can't have been so, and `Conflict` where it is changed here all the time.
+        """
+        await refuse_deleted(self.tombstones, owner)
+        if known_zone(run.timezone) is None:
+            raise Invalid.field("timezone", "This is not an IANA time zone, such as Europe/Paris")
+        try:
+            taken = await self._take(owner, strava_id, run)
+        except RemovedHere:
+            taken = Taken("removed")
+        except DuplicateActivity as same:
+            taken = Taken("unchanged", same.extra["existing"]["id"])
+        self.metrics.incr("activities.strava_runs", outcome=taken.outcome)
+        self.log.info("activity.taken_from_strava", outcome=taken.outcome, activity_id=taken.activity_id)
+        return taken
+
+    async def _take(self, owner: str, strava_id: str, run: StravaRun) -> Taken:
+        for _ in range(ATTEMPTS):
+            try:
+                known = await self.store.from_strava(owner, strava_id)
+                content, sha256 = await asyncio.to_thread(_written, run)
+                gear_id = await self._gear_id(owner, run)
+                told = _Told(owner, strava_id, run, content, gear_id)
+                if known is not None and (known.source.kind == "file" or known.source.sha256 == sha256):
+                    return await self._take_words(told, known)
+                return await self._take_all(told)
+            except (Conflict, NotFound) as problem:  # it was changed or removed at the same moment
+                if isinstance(problem, DuplicateActivity | RemovedHere):
+                    raise
+        raise Conflict("Another change was made at the same moment: try again")
+
+    async def _gear_id(self, owner: str, run: StravaRun) -> str | None:
+        if not run.gear:
+            return None
+        kind = "bike" if sport_named(run.sport_type) == "cycling" else "shoes"
+        return await self.name_gear(owner, GearSaid(name=run.gear, kind=kind))
+
+    async def _take_words(self, told: _Told, known: Activity) -> Taken:
+        """Where what was measured is here already: only what was said may be different."""
+        now = kept(self.clock())
+
+        def retold(activity: Activity) -> Activity:
+            new = said_at_strava(activity, told.run, told.strava_id, told.gear_id)
+            new = msgspec.structs.replace(new, updated_at=now)
+            return merged(activity, new, "refresh", sampled=(True, True)).activity
+
+        if retold(known) == known:
+            return Taken("unchanged", known.id)
+        after = await self.store.correct(told.owner, known.id, retold, None)
+        return Taken("unchanged" if after == known else "merged", known.id)
+
+    async def _take_all(self, told: _Told) -> Taken:
+        new, compressed = await self._read(told)
+        meeting = (await self.store.meetings(told.owner, [new], "refresh")).get(new.activity.id)
+        if meeting and meeting.takes_data and meeting.activity.sport != new.activity.sport:
+            new, compressed = await self._read(told, {0: meeting.activity.sport})
+        place = await self.originals.put_away(told.owner, new.activity.source.sha256 or "", compressed)
+        arrived = await self.store.merge(told.owner, [new], place, unkeyed(), "refresh")
+        ((outcome, activity),) = [("added", one) for one in arrived.added] + [("merged", one) for one in arrived.merged]
+        return Taken("added" if outcome == "added" else "merged", activity.id)
+
+    async def _read(self, told: _Told, sports: Mapping[int, Sport] = MappingProxyType({})) -> tuple[NewActivity, bytes]:
+        """The activity in what Strava tells, and the bytes of it to keep. Raises `Invalid`."""
+        try:
+            parsed = await self.parsers.parse_in_background(told.content, sports)
+        except NotAnActivity as problem:
+            raise Invalid.field("streams", problem.detail) from None
+        now = self.clock()
+        (new,) = new_activities(told.owner, "", parsed, self.new_id, now)
+        activity = said_at_strava(new.activity, told.run, told.strava_id, told.gear_id)
+        lately = now - activity.started_at < LATELY
+        return NewActivity(activity, new.parsed, takes_default_gear=lately), parsed.original
+
+
+def _written(run: StravaRun) -> tuple[bytes, str]:
+    content = written(run)
+    return content, hashlib.sha256(content).hexdigest()
