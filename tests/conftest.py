@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from services.chassis import context
 
-pytest_plugins = ("tests.support.missing", "tests.support.database", "tests.support.rabbitmq")
+pytest_plugins = ("tests.support.missing", "tests.support.database", "tests.support.rabbitmq", "tests.support.s3")
 
 # How long an example takes says how busy the machine is, and nothing of the program.
 settings.register_profile("runnerly", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -38,7 +38,11 @@ from services.activities.usecases.run_imports import RunImports
 from services.activities.usecases.share import SharedActivities, ShareLinkOf
 from services.activities.usecases.sum_up import FitnessOf, RecordsOf, SumUp
 from services.activities.usecases.take_from_strava import TakeFromStrava
-from services.chassis.service import Built, Chassis, Service
+from services.chassis.logs import Logger
+from services.chassis.metrics import Metrics
+from services.chassis.mongo import Database
+from services.chassis.service import Built, Chassis, Check, Service
+from services.chassis.settings import WrongSetting
 
 
 async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
@@ -54,7 +58,7 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
         metrics=chassis.metrics,
     )
     parsers.start()
-    originals = Originals(chassis.database)
+    originals, checks = await originals_in(chassis.database, settings, chassis.metrics, chassis.log)
     gear = GearStore(chassis.database)
     store = ActivityStore(chassis.database, originals, gear, chassis.bus.outbox)
     finder = Finder(chassis.database)
@@ -134,12 +138,38 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
                 chassis.metrics,
             ),
         ),
-        checks={"parsers": parsers.check},
+        checks={"parsers": parsers.check, **checks},
         jobs=(lambda: originals.sweep_for_ever(chassis.log), running.look_after),
         close=close,
         people=RunnersActivities(store, gear, imports, zones),
         stamp_of=Stamps(chassis.database),
     )
+
+
+async def originals_in(
+    database: Database, settings: ActivitiesSettings, metrics: Metrics, log: Logger
+) -> tuple[Originals, dict[str, Check]]:
+    """The files as they came, where they are kept by these settings, and whether that is well. Raises `WrongSetting`."""
+    if not settings.originals_url:
+        originals = Originals(database)
+        if used := await originals.buckets():
+            raise WrongSetting(f"Set RUNNERLY_ORIGINALS_URL: there are files in {', '.join(used)}")
+        return originals, {}
+    if bool(settings.s3_access_key_id) != bool(settings.s3_secret_access_key):
+        raise WrongSetting("Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither to have a role's")
+    from services.activities.store.s3 import Location, S3Files  # noqa: PLC0415 - takes memory where it is not needed
+
+    location = Location(
+        url=settings.originals_url,
+        region=settings.s3_region,
+        endpoint=settings.s3_endpoint,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=settings.s3_secret_access_key,
+    )
+    bucket = S3Files(location, "activities", metrics, log)
+    originals = Originals(database, bucket)
+    await originals.note_bucket(settings.originals_url)
+    return originals, {"originals": bucket.check}
 
 
 def new_id() -> str:

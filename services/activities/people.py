@@ -19,6 +19,7 @@ from services.activities.handlers.imports import ImportView
 from services.activities.store.activities import ActivityStore
 from services.activities.store.gear import GearStore
 from services.activities.store.imports import ImportStore
+from services.activities.store.originals import Damaged
 from services.activities.store.sharing import ZoneStore
 from services.chassis.holdings import Holding
 from services.chassis.people import Belonging, Erased
@@ -120,10 +121,11 @@ class RunnersActivities:
             if sha256 is not None and sha256 not in paths:
                 try:
                     _, content = await self.store.original(sub, activity.id)
-                except NotFound:  # removed in the meantime
-                    continue
-                paths[sha256] = _path_of(activity.source, content)
-                yield Belonging(paths[sha256], content)
+                except (NotFound, Damaged):  # what was said of it is theirs all the same
+                    pass
+                else:
+                    paths[sha256] = _path_of(activity.source, content)
+                    yield Belonging(paths[sha256], content)
             taken = _taken(activity, paths.get(sha256 or ""))
             yield Belonging(f"activities/{activity.id}.json", msgspec.json.encode(taken))
 

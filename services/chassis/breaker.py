@@ -12,6 +12,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self
 
+from services.chassis.logs import Logger
+from services.chassis.metrics import Metrics
+
 State = Literal["closed", "open", "half-open"]
 
 FAILURES = 5
@@ -102,3 +105,16 @@ class Attempt:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._breaker.ended(self)
+
+
+def telling(service: str, party: str, metrics: Metrics, log: Logger) -> Callable[[Breaker], None]:
+    """What a party's breaker calls when it changes: its opening is counted and logged, its closing logged."""
+
+    def tell(breaker: Breaker) -> None:
+        if breaker.state == "open":
+            metrics.incr("breaker.opened", service=service, party=party)
+            log.error("breaker.opened", party=party, failures=breaker.failures, pause_s=round(breaker.pause_s, 1))
+        elif breaker.state == "closed":
+            log.info("breaker.closed", party=party)
+
+    return tell

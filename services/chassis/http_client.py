@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from services.chassis.breaker import Attempt, Breaker, CircuitOpen, State
+from services.chassis.breaker import Attempt, Breaker, CircuitOpen, State, telling
 from services.chassis.http_answers import (
     HttpResponse,
     PeerRefused,
@@ -244,15 +244,8 @@ class HttpClient:
 
     def _breaker(self, party: str) -> Breaker:
         if party not in self._breakers:
-            self._breakers[party] = self._new_breaker(on_change=lambda breaker: self._tell(party, breaker))
+            self._breakers[party] = self._new_breaker(on_change=telling(self._service, party, self._metrics, self._log))
         return self._breakers[party]
-
-    def _tell(self, party: str, breaker: Breaker) -> None:
-        if breaker.state == "open":
-            self._metrics.incr("breaker.opened", service=self._service, party=party)
-            self._log.error("breaker.opened", party=party, failures=breaker.failures, pause_s=round(breaker.pause_s, 1))
-        elif breaker.state == "closed":
-            self._log.info("breaker.closed", party=party)
 
 
 @dataclass

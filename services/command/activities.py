@@ -7,7 +7,7 @@ import os
 
 import click
 
-from services.activities.app import SERVICE, cores
+from services.activities.app import SERVICE, cores, originals_in
 from services.activities.parsers.pool import Limits, ParserPool
 from services.activities.settings import ActivitiesSettings
 from services.activities.store.activities import ActivityStore
@@ -19,6 +19,7 @@ from services.chassis import settings
 from services.chassis.catalogue import MetricCatalogue
 from services.chassis.metrics import NoMetrics
 from services.chassis.mongo import Database
+from services.chassis.problems import Unavailable
 from services.chassis.settings import ProcessSettings
 from services.command.database import connected, outbox_of
 from services.command.logbook import quiet
@@ -43,26 +44,31 @@ def rebuild(*, afresh: bool, workers: int | None) -> None:
     own = settings.read(ActivitiesSettings, os.environ)
     os.nice(POLITE)
     limits = Limits(workers or cores(), own.parser_timeout_s, own.parser_memory_mib, waiting=own.parser_queue)
-    done = asyncio.run(_rebuild(process, limits, afresh=afresh))
+    try:
+        done = asyncio.run(_rebuild(process, own, limits, afresh=afresh))
+    except Unavailable as away:
+        raise click.ClickException(f"{away}. The next rebuild goes on where this one was") from away
     click.echo(f"{done.done} activities read anew: {done.changed} are different now")
     if done.failed:
         raise click.ClickException(f"{done.failed} files could not be read, and their activities are as they were")
 
 
-async def _rebuild(process: ProcessSettings, limits: Limits, *, afresh: bool) -> Place:
+async def _rebuild(process: ProcessSettings, own: ActivitiesSettings, limits: Limits, *, afresh: bool) -> Place:
     async with connected(process) as mongo:
         database = mongo.database(SERVICE.database)
-        parsers = ParserPool(limits, log=quiet(), metrics=NoMetrics(MetricCatalogue.read()))
+        metrics = NoMetrics(MetricCatalogue.read())
+        originals, _ = await originals_in(database, own, metrics, quiet())
+        parsers = ParserPool(limits, log=quiet(), metrics=metrics)
         parsers.start()
         try:
-            return await with_bar(database, parsers, afresh=afresh)
+            return await with_bar(database, originals, parsers, afresh=afresh)
         finally:
             await parsers.close()
 
 
-async def with_bar(database: Database, parsers: ParserPool, *, afresh: bool) -> Place:
+async def with_bar(database: Database, originals: Originals, parsers: ParserPool, *, afresh: bool) -> Place:
     """Rebuild, and show how far it is."""
-    originals, rebuilds = Originals(database), Rebuilds(database)
+    rebuilds = Rebuilds(database)
     store = ActivityStore(database, originals, GearStore(database), outbox_of(database))
     if afresh:
         await rebuilds.finish()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import sys
 import tempfile
@@ -61,7 +62,8 @@ async def multiply(mongo: Mongo, activity_id: str, runs: int) -> None:
     template = await collection.find_one({"_id": activity_id})
     assert template
     for number in range(runs):
-        sha256, content = f"{number:064x}", zstandard.ZstdCompressor(level=1).compress(os.urandom(FILE_BYTES))
+        file = os.urandom(FILE_BYTES)
+        sha256, content = hashlib.sha256(file).hexdigest(), zstandard.ZstdCompressor(level=1).compress(file)
         place = await originals.put_away(template["owner"], sha256, content)
         source = {**template["source"], "sha256": sha256}
         await collection.insert_one({**template, "_id": f"copy-{number}", "original": place, "source": source})

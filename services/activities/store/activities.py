@@ -31,6 +31,7 @@ from services.activities.store.documents import (
     streams_of,
 )
 from services.activities.store.everything import Everything
+from services.activities.store.files import Place
 from services.activities.store.gear import GearStore
 from services.activities.store.guard import Guard
 from services.activities.store.originals import Originals
@@ -40,7 +41,7 @@ from services.activities.store.standing import Anew, Standing
 from services.activities.store.strava_runs import StravaRuns
 from services.activities.store.turns import Turns
 from services.chassis.bus.outbox import Outbox
-from services.chassis.mongo import Database, Document, DuplicateKeyError, ObjectId, Session
+from services.chassis.mongo import Database, Document, DuplicateKeyError, Session
 from services.chassis.problems import Conflict, NotFound, Stale
 
 ATTEMPTS = 3
@@ -56,7 +57,7 @@ class NewActivity(Struct, frozen=True):
     parsed: ParsedActivity | None = None
     takes_default_gear: bool = True
 
-    def held(self, original: ObjectId | None) -> Held:
+    def held(self, original: Place | None) -> Held:
         """It as it is kept. Without recorded heart rates the average stands for all the time."""
         activity, parsed = self.activity, self.parsed or ParsedActivity(self.activity)
         rates = parsed.heart_rates or steady(activity.average_heart_rate_bpm, activity.moving_s)
@@ -101,7 +102,7 @@ class ActivityStore:
         self,
         owner: str,
         new: Sequence[NewActivity],
-        original: ObjectId | None,
+        original: Place | None,
         along: Along,
     ) -> tuple[Activity, ...]:
         """Add those that the runner does not have yet, and return them.
@@ -114,7 +115,7 @@ class ActivityStore:
         self,
         owner: str,
         new: Sequence[NewActivity],
-        original: ObjectId | None,
+        original: Place | None,
         along: Along,
         words: Words,
     ) -> Arrived:
@@ -145,7 +146,7 @@ class ActivityStore:
         return meetings
 
     async def _arrive(
-        self, owner: str, new: Sequence[NewActivity], original: ObjectId | None, along: Along, words: Words | None
+        self, owner: str, new: Sequence[NewActivity], original: Place | None, along: Along, words: Words | None
     ) -> Arrived:
         async def body(session: Session) -> Arrived:
             await self._guard(session, owner)
@@ -160,7 +161,7 @@ class ActivityStore:
                 raise DuplicateActivity.of(twins[new[0].activity.id])
             added = await self._insert(session, owner, fresh, original) if fresh else ()
             if original is not None and (fresh or any(one.original == original for one in different)):
-                await self._originals.claim(session, original)
+                await self._originals.claim(session, owner, original)
             await along.keep(session, added)
             await self._outbox.add(session, *map(events.imported, added))
             return Arrived(added, tuple(one.activity for one in different))
@@ -297,12 +298,13 @@ class ActivityStore:
         return msgspec.convert(found or {}, Breakdowns)
 
     async def original(self, owner: str, activity_id: str) -> tuple[Activity, bytes]:
-        """An activity, and the very bytes it was read from. Raises `NotFound`."""
+        """An activity, and the very bytes it was read from. Raises `NotFound`, `Damaged`."""
         document = await self._document(owner, activity_id, {**ACTIVITY_FIELDS, "original": 1})
         if "original" not in document:
             raise NotFound
         place = document.pop("original")
-        return activity_of(document), await self._originals.read(place)
+        activity = activity_of(document)
+        return activity, await self._originals.read(place, activity.source.sha256 or "")
 
     async def settle(self, owner: str) -> int:
         """Make all that follows from a runner's activities anew, by the functions that change it, where it is different.
@@ -377,7 +379,7 @@ class ActivityStore:
         session: Session,
         owner: str,
         again: Mapping[str, NewActivity],
-        original: ObjectId | None,
+        original: Place | None,
         words: Words,
     ) -> list[Held]:
         """Change what the runner has, by its id, by what has come again; returns those that are different then."""
@@ -491,7 +493,7 @@ class ActivityStore:
         return twins
 
     async def _insert(
-        self, session: Session, owner: str, fresh: Sequence[NewActivity], original: ObjectId | None
+        self, session: Session, owner: str, fresh: Sequence[NewActivity], original: Place | None
     ) -> tuple[Activity, ...]:
         """Insert these, and return them as they are then, with the gear that they get."""
         takers = {one.activity.id for one in fresh if one.takes_default_gear}

@@ -16,7 +16,8 @@ from services.activities.domain.physiology import UNTOLD, Physiology
 from services.activities.domain.records import Ladder, Ladders
 from services.activities.domain.segments import Segment
 from services.activities.parsers.parsed import ParsedActivity
-from services.chassis.mongo import Binary, Document, ObjectId
+from services.activities.store.files import Place
+from services.chassis.mongo import Binary, Document
 
 _HELD = struct.Struct("<I")
 
@@ -35,7 +36,7 @@ class Held(Struct, frozen=True):
     activity: Activity
     rates: HeartRates | None = None
     efforts: tuple[tuple[float, float], ...] = ()
-    original: ObjectId | None = None
+    original: Place | None = None
 
 
 class Breakdowns(Struct, frozen=True):

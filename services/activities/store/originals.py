@@ -1,22 +1,22 @@
-"""The files as they came: compressed, each under its owner and digest, put away before anything refers to it.
+"""The files as they came: compressed, each put away before anything refers to it.
 
-GridFS can't be in a transaction. So an original is noted as unclaimed before it is written, and the transaction that
-adds its activity removes the note; what is still noted an hour later belongs to nothing, and is swept.
+Neither GridFS nor a bucket can be in a transaction. So an original is noted as unclaimed before it is written, and the
+transaction that adds its activity removes the note; what is still noted an hour later belongs to nothing, and is swept.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import io
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import zstandard
 
-from services.activities.store.shape import ACTIVITIES, ORIGINALS, UNCLAIMED
+from services.activities.store.files import DatabaseFiles, Files, Place
+from services.activities.store.shape import ACTIVITIES, BUCKETS, UNCLAIMED
 from services.chassis.logs import Logger
-from services.chassis.mongo import Database, DatabaseError, NoFile, ObjectId, Session
-from services.chassis.problems import NotFound, Unavailable
+from services.chassis.mongo import Database, DatabaseError, ObjectId, Session
+from services.chassis.problems import Unavailable
 
 KEPT_UNCLAIMED = timedelta(hours=1)
 SWEEP_EACH_S = 600.0
@@ -25,49 +25,55 @@ LARGEST = 64 * 1024 * 1024
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-class Originals:
-    """The bucket of files."""
+class Damaged(Exception):
+    """What is kept of a file is not the file any more."""
 
-    def __init__(self, database: Database) -> None:
-        self._bucket = database.bucket(ORIGINALS)
+
+class Originals:
+    """The files, in the database, or in a bucket where there is one. Those that are in the database stay there."""
+
+    def __init__(self, database: Database, bucket: Files | None = None) -> None:
+        self._in_database = DatabaseFiles(database)
+        self._bucket = bucket
         self._unclaimed = database.collection(UNCLAIMED)
         self._activities = database.collection(ACTIVITIES)
-        self._files = database.collection(f"{ORIGINALS}.files")
+        self._buckets = database.collection(BUCKETS)
 
-    async def put_away(self, owner: str, sha256: str, compressed: bytes) -> ObjectId:
+    async def put_away(self, owner: str, sha256: str, compressed: bytes) -> Place:
         """Keep a file; it stays when `claim` is called within an hour."""
-        place = ObjectId()
+        files = self._bucket or self._in_database
+        place = files.new_place(owner)
         await self._unclaimed.insert_one({"_id": place, "owner": owner, "since": datetime.now(UTC)})
-        metadata = {"owner": owner, "sha256": sha256}
-        await self._bucket.upload_from_stream_with_id(place, f"{owner}/{sha256}", compressed, metadata=metadata)
+        await files.write(place, owner, sha256, compressed)
         return place
 
-    async def claim(self, session: Session, place: ObjectId) -> None:
-        """Say in a transaction that something refers to it now. Raises `Unavailable` where it was swept already."""
-        removed = await self._unclaimed.delete_one({"_id": place}, session=session)
+    async def claim(self, session: Session, owner: str, place: Place) -> None:
+        """Say in a transaction that something refers to it now.
+
+        Raises `Unavailable` where it was swept already, or all that its runner had was removed meanwhile.
+        """
+        removed = await self._unclaimed.delete_one({"_id": place, "owner": owner}, session=session)
         if removed.deleted_count == 0:
             raise Unavailable("This took too long: send the file again")
 
-    async def let_go(self, session: Session, owner: str, place: ObjectId) -> None:
+    async def let_go(self, session: Session, owner: str, place: Place) -> None:
         """Say in a transaction that an activity which referred to it is gone; the last one leaves it to be swept."""
         if await self._activities.find_one({"original": place}, {"_id": 1}, session=session) is None:
             note = {"_id": place, "owner": owner, "since": _LONG_AGO}
             await self._unclaimed.replace_one({"_id": place}, note, upsert=True, session=session)
 
-    async def read(self, place: ObjectId) -> bytes:
-        """The very bytes that were sent. Raises `NotFound`."""
-        try:
-            compressed = io.BytesIO()
-            await self._bucket.download_to_stream(place, compressed)
-        except NoFile:
-            raise NotFound from None
-        return await asyncio.to_thread(_decompressed, compressed.getvalue())
+    async def read(self, place: Place, sha256: str) -> bytes:
+        """The very bytes that were sent, whose digest this is. Raises `NotFound`, `Damaged`."""
+        return await asyncio.to_thread(_unpacked, await self._files(place).read(place), sha256)
 
     async def sweep(self, *, older_than: timedelta = KEPT_UNCLAIMED) -> int:
-        """Remove what nothing has claimed for so long; returns how many files."""
+        """Remove what nothing has claimed for so long; returns how many files.
+
+        Raises `Unavailable` where the bucket does not answer, when what is in the database is gone.
+        """
         found = self._unclaimed.find({"since": {"$lt": datetime.now(UTC) - older_than}}, {"_id": 1}).limit(BATCH)
         places = [note["_id"] async for note in found]
-        for place in places:
+        for place in sorted(places, key=_is_elsewhere):
             await self._remove(place)
         return len(places)
 
@@ -78,22 +84,51 @@ class Originals:
                 swept = await self.sweep()
                 if swept:
                     log.info("activity.originals_swept", files=swept)
-            except DatabaseError as error:
+            except (DatabaseError, Unavailable) as error:
                 log.warning("activity.sweep_failed", reason=type(error).__name__)
             await asyncio.sleep(SWEEP_EACH_S)
 
     async def remove_all(self, owner: str) -> None:
-        """Remove every file of a runner, and every note of one."""
-        async for file in self._files.find({"metadata.owner": owner}, {"_id": 1}):
-            await self._remove(file["_id"])
-        await self._unclaimed.delete_many({"owner": owner})
+        """Remove every file of a runner.
 
-    async def _remove(self, place: ObjectId) -> None:
+        One that is being written at this moment can't be claimed any more: its note, no longer a runner's, has it swept.
+        """
+        await self._unclaimed.update_many({"owner": owner}, {"$unset": {"owner": ""}})
+        for files in (self._in_database, self._bucket):
+            if files is not None:
+                await files.remove_all(owner)
+
+    async def note_bucket(self, url: str) -> None:
+        """Remember, before anything is put there, that this bucket is used."""
+        since = {"$setOnInsert": {"since": datetime.now(UTC)}}
+        await self._buckets.update_one({"_id": url}, since, upsert=True)
+
+    async def buckets(self) -> list[str]:
+        """The buckets that files were ever kept in."""
+        return [bucket["_id"] async for bucket in self._buckets.find({}, {"_id": 1})]
+
+    def _files(self, place: Place) -> Files:
+        if not _is_elsewhere(place):
+            return self._in_database
+        if self._bucket is None:
+            raise Unavailable("Files as they were uploaded are in a bucket that is not configured")
+        return self._bucket
+
+    async def _remove(self, place: Place) -> None:
         """The file first: where we are interrupted, the note is still there."""
-        with contextlib.suppress(NoFile):  # it was noted, and never written, or removed by another
-            await self._bucket.delete(place)
+        await self._files(place).remove(place)
         await self._unclaimed.delete_one({"_id": place})
 
 
-def _decompressed(compressed: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(compressed, max_output_size=LARGEST)
+def _is_elsewhere(place: Place) -> bool:
+    return not isinstance(place, ObjectId)
+
+
+def _unpacked(compressed: bytes, sha256: str) -> bytes:
+    try:
+        content = zstandard.ZstdDecompressor().decompress(compressed, max_output_size=LARGEST)
+    except zstandard.ZstdError as error:
+        raise Damaged from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise Damaged
+    return content

@@ -6,9 +6,10 @@ import msgspec
 from msgspec import Struct
 
 from services.activities.domain.sports import Sport
+from services.activities.store import files
 from services.activities.store.everything import Everything
 from services.activities.store.shape import OWNERS, REBUILDS
-from services.chassis.mongo import Database, Document, ObjectId
+from services.chassis.mongo import Database, Document
 
 _THE_ONE = "rebuild"
 
@@ -24,9 +25,10 @@ class Place(Struct, frozen=True):
 
 
 class Files(Struct, frozen=True):
-    """A file of a runner, and the activities of it: the sport of each by its id, and its session."""
+    """A file of a runner, its digest, and the activities of it: the sport of each by its id, and its session."""
 
-    place: ObjectId
+    place: files.Place
+    sha256: str
     activities: tuple[tuple[str, int, Sport], ...]
 
 
@@ -45,13 +47,14 @@ class Rebuilds:
 
     async def files(self, owner: str) -> list[Files]:
         """All files of a runner that there are activities of, in the order of a rebuild."""
-        fields = {"original": 1, "session": 1, "sport": 1}
-        by_file: dict[ObjectId, list[tuple[str, int, Sport]]] = {}
+        fields = {"original": 1, "session": 1, "sport": 1, "source.sha256": 1}
+        by_file: dict[tuple[files.Place, str], list[tuple[str, int, Sport]]] = {}
         async for document in self._everything.of(owner, fields):
             if "original" in document:
                 one = (document["_id"], document["session"], document["sport"])
-                by_file.setdefault(document["original"], []).append(one)
-        return [Files(place, tuple(by_file[place])) for place in sorted(by_file)]
+                by_file.setdefault((document["original"], document["source"]["sha256"]), []).append(one)
+        found = [Files(place, sha256, tuple(activities)) for (place, sha256), activities in by_file.items()]
+        return sorted(found, key=lambda one: str(one.place))
 
     async def place(self) -> Place:
         """Where the last rebuild was interrupted; the beginning where it was not."""

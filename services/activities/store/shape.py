@@ -22,6 +22,7 @@ STRAVA_RUNS = "strava_runs"
 ARCHIVES = "archives"  # a GridFS bucket
 UNCLAIMED_ARCHIVES = "unclaimed_archives"
 ORIGINALS = "originals"  # a GridFS bucket
+BUCKETS = "buckets"
 
 _AMOUNT = {"bsonType": ["double", "int", "long"], "minimum": 0}
 _OPTIONAL_AMOUNT = {"bsonType": ["double", "int", "long", "null"]}
@@ -202,6 +203,8 @@ COLLECTIONS = (
             },
         },
     ),
+    # one document a bucket that originals were ever kept in
+    CollectionSpec(BUCKETS),
     _notes(UNCLAIMED),
     _notes(UNCLAIMED_ARCHIVES),
     *_bucket(ORIGINALS),

@@ -14,7 +14,7 @@ import msgspec
 from services.activities.domain.problems import NotAnActivity
 from services.activities.parsers.pool import ParserPool
 from services.activities.store.activities import ActivityStore
-from services.activities.store.originals import Originals
+from services.activities.store.originals import Damaged, Originals
 from services.activities.store.rebuilds import Files, Place, Rebuilds
 from services.chassis.problems import NotFound
 
@@ -61,9 +61,9 @@ class Rebuild:
         """How many activities are different now; None where the file can't be read."""
         sports = {session: sport for _, session, sport in files.activities}
         try:
-            content = await self.originals.read(files.place)
+            content = await self.originals.read(files.place, files.sha256)
             parsed = await self.parsers.parse(content, sports)
-        except (NotAnActivity, NotFound):
+        except (NotAnActivity, NotFound, Damaged):
             return None
         changed = 0
         for activity_id, session, _ in files.activities:

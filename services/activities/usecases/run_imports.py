@@ -29,6 +29,7 @@ from services.activities.domain.problems import AnotherKindOfFile, DuplicateActi
 from services.activities.parsers.pool import ParserPool
 from services.activities.store.activities import ActivityStore, Arrived, NewActivity
 from services.activities.store.archives import Archives
+from services.activities.store.files import Place
 from services.activities.store.imports import Held, ImportStore, Superseded
 from services.activities.store.originals import Originals
 from services.activities.usecases.follow_import import stream_of
@@ -39,7 +40,7 @@ from services.chassis.bus.event import Job
 from services.chassis.live import EventLog
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
-from services.chassis.mongo import DatabaseError, ObjectId, Session
+from services.chassis.mongo import DatabaseError, Session
 from services.chassis.problems import Conflict, Invalid, NotFound, Unavailable
 
 TURN_S = 120.0
@@ -207,7 +208,7 @@ class RunImports:
         counted = _Counted(self.imports, turn.held, turn.at, self.clock())
         return await self.store.merge(turn.held.owner, new, place, counted, turn.words)
 
-    async def _read(self, turn: _Turn, item: Item) -> tuple[list[NewActivity], ObjectId | None]:
+    async def _read(self, turn: _Turn, item: Item) -> tuple[list[NewActivity], Place | None]:
         """What is to be added of a file, and where the file is. Raises `NotAnActivity`, `DuplicateActivity`."""
         owner = turn.held.owner
         content, taken = await asyncio.to_thread(turn.plan.read, item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ from services.chassis.idempotency import unkeyed
 from services.chassis.mongo import Database, DatabaseError, ObjectId
 from services.chassis.problems import NotFound, Unavailable
 
+THE_FILE = b"the file"
+DIGEST = hashlib.sha256(THE_FILE).hexdigest()
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
 
@@ -183,12 +186,12 @@ async def test_two_sessions_of_one_file_are_no_duplicates_of_each_other(house: H
 
 
 async def test_an_original_that_nothing_claims_is_swept_after_its_time(house: House) -> None:
-    claimed = await house.originals.put_away("ann", "a" * 64, compressed())
+    claimed = await house.originals.put_away("ann", DIGEST, compressed())
     await house.originals.put_away("ann", "b" * 64, compressed())
-    activity = await house.add(new(), claimed)
+    activity = await house.add(new(source=Source("file", "run.fit", "fit", DIGEST)), claimed)
     assert await house.originals.sweep() == 0
     assert await house.originals.sweep(older_than=timedelta(seconds=-1)) == 1
-    assert (await house.store.original("ann", activity.id))[1] == b"the file"
+    assert (await house.store.original("ann", activity.id))[1] == THE_FILE
     assert await house.originals.sweep(older_than=timedelta(seconds=-1)) == 0
 
 
@@ -202,7 +205,7 @@ async def test_the_original_of_the_last_activity_that_goes_is_swept_at_once(hous
     await house.store.remove("ann", second.id, None)
     assert await house.originals.sweep() == 1
     with pytest.raises(NotFound):
-        await house.originals.read(place)
+        await house.originals.read(place, DIGEST)
 
 
 async def test_sessions_removed_at_once_do_not_leave_their_file_behind(houses: list[House]) -> None:
@@ -236,7 +239,7 @@ async def test_a_duplicate_names_what_there_is(house: House) -> None:
 
 
 def compressed() -> bytes:
-    return zstandard.ZstdCompressor().compress(b"the file")
+    return zstandard.ZstdCompressor().compress(THE_FILE)
 
 
 async def test_what_an_older_version_did_not_keep_is_made_when_it_migrates(house: House, database: Database) -> None:
