@@ -14,6 +14,7 @@ from services.activities.store.activities import ActivityStore
 from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
 from services.activities.store.rebuilds import Place, Rebuilds
+from services.activities.usecases.move_originals import Moved, MoveOriginals
 from services.activities.usecases.rebuild import Rebuild
 from services.chassis import settings
 from services.chassis.catalogue import MetricCatalogue
@@ -51,6 +52,40 @@ def rebuild(*, afresh: bool, workers: int | None) -> None:
     click.echo(f"{done.done} activities read anew: {done.changed} are different now")
     if done.failed:
         raise click.ClickException(f"{done.failed} files could not be read, and their activities are as they were")
+
+
+@activities.command("move-files")
+@click.option("--to", type=click.Choice(["bucket", "database"]), required=True, help="Where files are to be.")
+def move_files(*, to: str) -> None:
+    """Move files as they were uploaded into the bucket of RUNNERLY_ORIGINALS_URL, or out of it into the database.
+
+    It may be interrupted, and begun again. Into the bucket it runs while Runnerly serves; out of it, stop Runnerly first,
+    and unset the variable when it is done.
+    """
+    process = settings.read(ProcessSettings, os.environ)
+    own = settings.read(ActivitiesSettings, os.environ)
+    if not own.originals_url:
+        raise click.ClickException("Set RUNNERLY_ORIGINALS_URL: it says which bucket")
+    os.nice(POLITE)
+    try:
+        done = asyncio.run(_move_files(process, own, to_bucket=to == "bucket"))
+    except Unavailable as away:
+        raise click.ClickException(f"{away}. Begin again: what was moved is there") from away
+    click.echo(f"{done.moved} files moved to the {to}")
+    if done.bucket_is_empty:
+        click.echo("Nothing is in the bucket any more: unset RUNNERLY_ORIGINALS_URL")
+    if done.unreadable:
+        raise click.ClickException(f"{done.unreadable} files are lost or damaged, and stay where they are")
+
+
+async def _move_files(process: ProcessSettings, own: ActivitiesSettings, *, to_bucket: bool) -> Moved:
+    async with connected(process) as mongo:
+        database = mongo.database(SERVICE.database)
+        originals, _ = await originals_in(database, own, NoMetrics(MetricCatalogue.read()), quiet())
+        rebuilds = Rebuilds(database)
+        total = sum(activities for _, activities in await rebuilds.owners())
+        with click.progressbar(length=total, label="Activities") as bar:
+            return await MoveOriginals(originals, rebuilds)(bar.update, to_bucket=to_bucket)
 
 
 async def _rebuild(process: ProcessSettings, own: ActivitiesSettings, limits: Limits, *, afresh: bool) -> Place:

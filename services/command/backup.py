@@ -14,6 +14,8 @@ from typing import NoReturn
 
 import click
 
+from services.activities.app import SERVICE as ACTIVITIES
+from services.activities.store.originals import Originals
 from services.chassis import settings
 from services.chassis.health import program_version
 from services.chassis.mongo import DatabaseError, Mongo
@@ -42,11 +44,13 @@ def backup(file: Path, quiet: bool) -> None:
     process = settings.read(ProcessSettings, os.environ)
     began = time.monotonic()
     with _told_in_a_sentence(file):
-        manifest = asyncio.run(_backup(process, file, quiet=quiet))
+        manifest, buckets = asyncio.run(_backup(process, file, quiet=quiet))
     size = file.stat().st_size
     with logbook(process, "backup") as log:
         log.info("backup.written", documents=manifest.documents, bytes=size, ms=_ms_since(began))
     click.echo(f"{file}: {_told(manifest)}, {size:,} bytes")
+    for bucket in buckets:
+        click.echo(f"Files as they were uploaded are in {bucket}, which is not in it")
 
 
 @click.command()
@@ -90,14 +94,16 @@ async def back_up_before_upgrade(process: ProcessSettings, mongo: Mongo, service
     return target
 
 
-async def _backup(process: ProcessSettings, file: Path, *, quiet: bool) -> Manifest:
+async def _backup(process: ProcessSettings, file: Path, *, quiet: bool) -> tuple[Manifest, list[str]]:
+    """What is in the backup, and the buckets of files that are not."""
     async with connected(process) as mongo:
         await check_complete(mongo)
         with Progress(quiet=quiet) as progress:
             progress.begin("Backing up", await estimate(mongo))
-            return await take_backup(
+            manifest = await take_backup(
                 mongo, file, keys=process.home / "keys", version=version(), on_progress=progress.advance
             )
+        return manifest, await Originals(mongo.database(ACTIVITIES.database)).buckets()
 
 
 async def _restore(process: ProcessSettings, file: Path, *, replace: bool, quiet: bool) -> Manifest:

@@ -33,6 +33,7 @@ class Originals:
     """The files, in the database, or in a bucket where there is one. Those that are in the database stay there."""
 
     def __init__(self, database: Database, bucket: Files | None = None) -> None:
+        self._database = database
         self._in_database = DatabaseFiles(database)
         self._bucket = bucket
         self._unclaimed = database.collection(UNCLAIMED)
@@ -41,11 +42,7 @@ class Originals:
 
     async def put_away(self, owner: str, sha256: str, compressed: bytes) -> Place:
         """Keep a file; it stays when `claim` is called within an hour."""
-        files = self._bucket or self._in_database
-        place = files.new_place(owner)
-        await self._unclaimed.insert_one({"_id": place, "owner": owner, "since": datetime.now(UTC)})
-        await files.write(place, owner, sha256, compressed)
-        return place
+        return await self._put(self._bucket or self._in_database, owner, sha256, compressed)
 
     async def claim(self, session: Session, owner: str, place: Place) -> None:
         """Say in a transaction that something refers to it now.
@@ -66,6 +63,28 @@ class Originals:
         """The very bytes that were sent, whose digest this is. Raises `NotFound`, `Damaged`."""
         return await asyncio.to_thread(_unpacked, await self._files(place).read(place), sha256)
 
+    async def move(self, owner: str, place: Place, sha256: str, *, to_bucket: bool) -> bool:
+        """Keep a file in the bucket, or in the database; whether it was not there, and is now.
+
+        Raises `NotFound`, `Damaged`, and `Unavailable` where the bucket does not answer.
+        """
+        if _is_in_bucket(place) == to_bucket:
+            return False
+        compressed = await self._files(place).read(place)
+        await asyncio.to_thread(_unpacked, compressed, sha256)
+        there = await self._put(self._files_in(bucket=to_bucket), owner, sha256, compressed)
+
+        async def body(session: Session) -> bool:
+            change = {"$set": {"original": there}}
+            moved = await self._activities.update_many({"original": place}, change, session=session)
+            if not moved.modified_count:  # its last activity has gone meanwhile
+                return False
+            await self.claim(session, owner, there)
+            await self.let_go(session, owner, place)
+            return True
+
+        return await self._database.transact(body)
+
     async def sweep(self, *, older_than: timedelta = KEPT_UNCLAIMED) -> int:
         """Remove what nothing has claimed for so long; returns how many files.
 
@@ -73,7 +92,7 @@ class Originals:
         """
         found = self._unclaimed.find({"since": {"$lt": datetime.now(UTC) - older_than}}, {"_id": 1}).limit(BATCH)
         places = [note["_id"] async for note in found]
-        for place in sorted(places, key=_is_elsewhere):
+        for place in sorted(places, key=_is_in_bucket):
             await self._remove(place)
         return len(places)
 
@@ -107,8 +126,25 @@ class Originals:
         """The buckets that files were ever kept in."""
         return [bucket["_id"] async for bucket in self._buckets.find({}, {"_id": 1})]
 
+    async def leave_bucket(self) -> bool:
+        """Where nothing is in a bucket any more, don't ask for one; whether that is so."""
+        for collection, field in ((self._activities, "original"), (self._unclaimed, "_id")):
+            if await collection.find_one({field: {"$type": "string"}}, {"_id": 1}) is not None:
+                return False
+        await self._buckets.delete_many({})
+        return True
+
+    async def _put(self, files: Files, owner: str, sha256: str, compressed: bytes) -> Place:
+        place = files.new_place(owner)
+        await self._unclaimed.insert_one({"_id": place, "owner": owner, "since": datetime.now(UTC)})
+        await files.write(place, owner, sha256, compressed)
+        return place
+
     def _files(self, place: Place) -> Files:
-        if not _is_elsewhere(place):
+        return self._files_in(bucket=_is_in_bucket(place))
+
+    def _files_in(self, *, bucket: bool) -> Files:
+        if not bucket:
             return self._in_database
         if self._bucket is None:
             raise Unavailable("Files as they were uploaded are in a bucket that is not configured")
@@ -120,7 +156,7 @@ class Originals:
         await self._unclaimed.delete_one({"_id": place})
 
 
-def _is_elsewhere(place: Place) -> bool:
+def _is_in_bucket(place: Place) -> bool:
     return not isinstance(place, ObjectId)
 
 

@@ -75,13 +75,15 @@ async def test_from_the_embedded_database_to_another(
     async with database(process) as running:
         mongo = Mongo(running.mongodb_uri)
         await mongo.database("runnerly_activities").collection("activities").insert_one({"_id": "a1", "km": 10})
+        await mongo.database("runnerly_activities").collection("buckets").insert_one({"_id": "s3://runs"})
         mongo.close()
         with UdpReceiver() as graylog:
             made = runnerly(process, "backup", archive, GELF_URL=graylog.url)
             assert made.returncode == 0, made.stderr
             (told,) = graylog.wait_for(1)
-        assert "1 documents in 1 collections" in made.stdout
-        assert (told["_event"], told["_documents"]) == ("backup.written", 1)
+        assert "2 documents in 2 collections" in made.stdout
+        assert "Files as they were uploaded are in s3://runs, which is not in it" in made.stdout
+        assert (told["_event"], told["_documents"]) == ("backup.written", 2)
         assert runnerly(process, "restore", archive).returncode == 78  # it runs
     assert runnerly(process, "backup", archive).returncode == 6  # the file is there
     assert runnerly(process, "restore", archive).returncode == 4  # so is the data

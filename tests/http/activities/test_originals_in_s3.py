@@ -105,7 +105,7 @@ async def test_a_store_that_is_away_loses_nothing_and_holds_up_nothing_else(
     run = gpx(a_run(700))
     kept = await ann.uploaded(gpx(a_run(800)))
     store.kill()
-    refused = await ann.upload(run)
+    refused = await ann.upload(run, **{"Idempotency-Key": "once"})
     assert (refused.status, "Retry-After" in refused.headers) == (503, True)
     assert (await ann.get(f"/activities/{kept['id']}/original")).status == 503
     assert [one["id"] for one in (await ann.get("/activities")).items] == [kept["id"]]
@@ -115,7 +115,9 @@ async def test_a_store_that_is_away_loses_nothing_and_holds_up_nothing_else(
         assert (await answer.json())["checks"]["originals"] == "BucketAway"
     store.start()
     assert (await owner_asked(s3_track, "DELETE", leaver))[0] == 200
-    again = await ann.uploaded(run)
+    told = await ann.upload(run, **{"Idempotency-Key": "once"})
+    assert told.status == 201, told.body
+    again = told.json
     assert (await ann.get(f"/activities/{again['id']}/original")).body == run
     async with s3_track.client.get(f"{s3_track.settings.url}/api/health/activities") as answer:
         assert (await answer.json())["checks"]["originals"] == "ok"
