@@ -6,7 +6,7 @@ A walk meets tens of thousands of elements, so it only notes the texts, each wit
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -35,11 +35,11 @@ class Columns:
         self._broken_at: list[int] = []
         self._noted: dict[str, tuple[list[int], list[Text]]] = {}
 
-    def begin(self) -> None:
-        """Begin the next sample. Raises `NotAnActivity` where there are too many."""
-        if self.count >= SAMPLES:
+    def begin(self, samples: int = 1) -> None:
+        """Begin the next sample, or so many of them. Raises `NotAnActivity` where there are too many."""
+        self.count += samples
+        if self.count > SAMPLES:
             raise NotAnActivity(f"This file has over {SAMPLES} samples")
-        self.count += 1
         self.open = True
 
     def note(self, series: str, text: Text) -> None:
@@ -47,6 +47,12 @@ class Columns:
         rows, texts = self._noted.setdefault(series, ([], []))
         rows.append(self.count - 1)
         texts.append(text)
+
+    def take(self, series: str, rows: Sequence[int], texts: Sequence[Text]) -> None:
+        """Note values of these samples. The last one said of a sample holds."""
+        known_rows, known_texts = self._noted.setdefault(series, ([], []))
+        known_rows.extend(rows)
+        known_texts.extend(texts)
 
     def collector(self, series: str) -> Visit:
         """What notes the text of each element that it is shown, where that is inside a sample."""
@@ -62,6 +68,10 @@ class Columns:
     def break_here(self) -> None:
         """Say that the next sample is not connected with the one before."""
         self._broken_at.append(self.count)
+
+    def break_at(self, rows: Iterable[int]) -> None:
+        """Say that these samples are not connected with the ones before."""
+        self._broken_at.extend(rows)
 
     def time(self) -> Floats:
         """The Unix times of all samples, NaN where one has none."""
@@ -89,11 +99,9 @@ class Columns:
 def numbers(texts: Sequence[Text]) -> Floats:
     """Decimal numbers; NaN for what is none, and for what is not finite."""
     try:
-        values = np.array([float(text) for text in texts if text], dtype=np.float64)
-    except ValueError:
-        values = np.zeros(0)
-    if len(values) != len(texts):  # something is no number: find out what
-        values = np.array([number(text) for text in texts], dtype=np.float64)
+        values = np.array(list(map(float, texts)), dtype=np.float64)  # type: ignore[arg-type]
+    except (ValueError, TypeError):  # something is no number: find out what
+        values = np.array(list(map(number, texts)), dtype=np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 
 

@@ -7,8 +7,11 @@ refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import reduce
+from itertools import compress
+from operator import itemgetter
 
 import fitfast
 import numpy as np
@@ -34,6 +37,8 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "lat": ("position_lat",),
     "lon": ("position_long",),
 }
+_TIME, _EARLY_DEVICES = "timestamp", "compressed_speed_distance"
+_READ = (_TIME, *(field for fields in _FIELDS.values() for field in fields), "fractional_cadence", _EARLY_DEVICES)
 _TIMER_STOPS = ("stop", "stop_all", "stop_disable", "stop_disable_all")
 _LONGEST_OFFSET_S = 14 * 3600
 
@@ -46,7 +51,7 @@ def read_fit(content: bytes) -> list[Recording]:
 def recordings_in(messages: Messages) -> list[Recording]:
     """The sessions in the messages of a file. Raises `NotAnActivity` where there are none."""
     _check_type(messages)
-    records = [record for record in messages.get("record", ()) if _seconds(record, "timestamp") is not None]
+    records = _timed(messages.get("record", ()))
     if len(records) > SAMPLES:
         raise NotAnActivity(f"This file has over {SAMPLES} samples")
     sessions = _sessions(messages)
@@ -97,9 +102,16 @@ def _sessions(messages: Messages) -> list[Message]:
     return sorted(distinct.values(), key=lambda session: _seconds(session, "start_time") or 0.0)
 
 
+def _timed(records: Sequence[Message]) -> list[Message]:
+    """The records with a time."""
+    return list(compress(records, _column(records, _TIME) > 0))
+
+
 def _recordings(messages: Messages, records: list[Message], sessions: list[Message]) -> list[Recording]:
-    time = _column(records, "timestamp")
-    series = _series(records)
+    columns = _columns(records)
+    time, series = columns.get(_TIME, np.zeros(0)), _series(columns)
+    if "distance" not in series and _EARLY_DEVICES in columns:
+        series |= _uncompressed(records)
     pauses, laps = _pauses(messages), _lap_starts(messages)
     device, offset = _device(messages), _utc_offset_s(messages)
     starts = [_seconds(session, "start_time") or 0.0 for session in sessions]
@@ -125,31 +137,43 @@ def _recordings(messages: Messages, records: list[Message], sessions: list[Messa
     return recordings
 
 
-def _series(records: list[Message]) -> dict[str, Floats]:
+def _series(columns: Mapping[str, Floats]) -> dict[str, Floats]:
     series: dict[str, Floats] = {}
     for name, fields in _FIELDS.items():
-        column = np.full(len(records), np.nan)
-        for field in fields:
-            if any(field in record for record in records):
-                column = np.where(np.isnan(column), _column(records, field), column)
+        found = [columns[field] for field in fields if field in columns]
+        if not found:
+            continue
+        column = reduce(lambda best, other: np.where(np.isnan(best), other, best), found)
         if not np.isnan(column).all():
             series[name] = column * _SEMICIRCLE_DEGREES if name in ("lat", "lon") else column
-    if "cadence" in series:
-        series["cadence"] = series["cadence"] + np.nan_to_num(_column(records, "fractional_cadence"))
-    if "distance" not in series and any("compressed_speed_distance" in record for record in records):
-        series |= _uncompressed(records)
+    if "cadence" in series and "fractional_cadence" in columns:
+        series["cadence"] = series["cadence"] + np.nan_to_num(columns["fractional_cadence"])
     return series
 
 
-def _column(records: list[Message], field: str) -> Floats:
-    values = [record.get(field, np.nan) for record in records]
+def _columns(records: Sequence[Message]) -> dict[str, Floats]:
+    """A column for each field that we read and any record has; NaN where one has no number there."""
+    there = set().union(*records)
+    names = [name for name in _READ if name in there]
+    if len(names) > 1:
+        with suppress(KeyError):  # nearly always each record has what any has: then all columns are made at once
+            rows = list(map(itemgetter(*names), records))
+            return {name: _numbers(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+    return {name: _column(records, name) for name in names}
+
+
+def _column(records: Sequence[Message], field: str) -> Floats:
+    return _numbers([record.get(field) for record in records])
+
+
+def _numbers(values: Sequence[object]) -> Floats:
+    """What are numbers of these; NaN for the rest."""
     with suppress(ValueError, TypeError, OverflowError):
-        column = np.array(values, dtype=np.float64)
+        column = np.array(values, dtype=np.float64)  # None is NaN
         if column.ndim == 1:
             return column
     # a field that holds a text or a list, here and there or always
-    numbers = (value if isinstance(value, int | float) else np.nan for value in values)
-    return np.array([float(value) for value in numbers], dtype=np.float64)
+    return np.array([float(value) if isinstance(value, int | float) else np.nan for value in values], dtype=np.float64)
 
 
 def _uncompressed(records: list[Message]) -> dict[str, Floats]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from services.activities.domain.problems import NotAnActivity
-from services.activities.domain.recording import Recording
-from services.activities.domain.sports import Sport
+from services.activities.domain.recording import Recording, Rows
 from services.activities.formats.columns import Columns
 from services.activities.formats.sport_names import sport_named
-from services.activities.formats.xml import Element, Visit, one_line, walk
+from services.activities.formats.xml import Element, attributes, named, one_line
 
 # The names of a track point's values, in the extensions of any maker, and the series they belong to.
 _SERIES = {
@@ -28,86 +27,68 @@ _SERIES = {
     "speed": "speed",
     "distance": "distance",
 }
-_OTHERS = ("trk", "trkseg", "trkpt", "wpt", "rtept", "name", "desc", "type")
+_POINT = "trkpt"
+_TRACK = ("trk", "trkseg")
+_PARTS = (_POINT, *_TRACK, "wpt", "rtept")  # whatever is said after one of them is said of it
+_WORDS = ("name", "desc", "type")
+_NAMES = (*_PARTS, *_WORDS, *_SERIES)
+_NUMBERS = {name: number for number, name in enumerate(_NAMES)}
 
 
 def read_gpx(root: Element) -> list[Recording]:
     """The one activity of a GPX document. Raises `NotAnActivity` where its points have no times, or there are none."""
-    track = _Track()
-    walk(root, (*_OTHERS, *_SERIES), track.visitor)
-    return [track.recording(one_line(root.get("creator")))]
-
-
-class _Track:
-    """What was found so far on a walk over a document, and where in it we are."""
-
-    def __init__(self) -> None:
-        self.columns = Columns()
-        self.title: str | None = None
-        self.description: str | None = None
-        self.sport: Sport | None = None
-        self.inside_track = False
-
-    def visitor(self, name: str) -> Visit:
-        """What visits the elements of this name."""
-        if name in _SERIES:
-            return self.columns.collector(_SERIES[name])
-        visitors: dict[str, Visit] = {
-            "trkpt": self._point,
-            "trkseg": self._segment,
-            "trk": self._track,
-            "wpt": self._elsewhere,
-            "rtept": self._elsewhere,
-            "name": self._name,
-            "desc": self._description,
-            "type": self._type,
-        }
-        return visitors[name]
-
-    def _point(self, element: Element) -> None:
-        self.columns.begin()
-        self.columns.note("lat", element.get("lat"))
-        self.columns.note("lon", element.get("lon"))
-
-    def _segment(self, _: Element) -> None:
-        self.columns.break_here()
-
-    def _track(self, _: Element) -> None:
-        self.columns.open = False
-        self.inside_track = True
-
-    def _elsewhere(self, _: Element) -> None:
-        self.columns.open = False
-        self.inside_track = False
-
-    def _name(self, element: Element) -> None:
-        if self._is_about_the_track():
-            self.title = self.title or one_line(element.text)
-
-    def _description(self, element: Element) -> None:
-        if self._is_about_the_track():
-            self.description = self.description or one_line(element.text, 2000)
-
-    def _type(self, element: Element) -> None:
-        if self._is_about_the_track():
-            self.sport = self.sport or sport_named(element.text)
-
-    def _is_about_the_track(self) -> bool:
-        return self.inside_track and not self.columns.open
-
-    def recording(self, creator: str | None) -> Recording:
-        if not self.columns.count:
-            raise NotAnActivity("This GPX file has no track points: waypoints and routes are not an activity")
-        time = self.columns.time()
-        if np.isnan(time).all():
-            raise NotAnActivity("The points of this GPX track have no times, so it is a route and not an activity")
-        return Recording(
+    elements = _Elements(root)
+    columns = elements.columns()
+    if not columns.count:
+        raise NotAnActivity("This GPX file has no track points: waypoints and routes are not an activity")
+    time = columns.time()
+    if np.isnan(time).all():
+        raise NotAnActivity("The points of this GPX track have no times, so it is a route and not an activity")
+    return [
+        Recording(
             format="gpx",
             time=time,
-            series=self.columns.series(),
-            breaks=self.columns.breaks(),
-            sport=self.sport,
-            title=self.title,
-            description=self.description,
-            device=creator,
+            series=columns.series(),
+            breaks=columns.breaks(),
+            sport=next(filter(None, map(sport_named, elements.said_of_track("type"))), None),
+            title=next(filter(None, map(one_line, elements.said_of_track("name"))), None),
+            description=next(filter(None, (one_line(text, 2000) for text in elements.said_of_track("desc"))), None),
+            device=one_line(root.get("creator")),
         )
+    ]
+
+
+class _Elements:
+    """The elements of a document in their order: a number for the name of each, its text, and the part it is said of."""
+
+    def __init__(self, root: Element) -> None:
+        names, self._texts = named(root, _NAMES)
+        self._root = root
+        self._kinds = np.array([_NUMBERS[name] for name in names], dtype=np.int64)
+        order = np.arange(len(names))
+        parts = np.maximum.accumulate(np.where(self._kinds < len(_PARTS), order, -1))
+        self._parts = np.where(parts >= 0, self._kinds[parts], -1)
+        self._is_point = self._kinds == _NUMBERS[_POINT]
+        self._rows = np.cumsum(self._is_point) - 1
+
+    def said_of_track(self, name: str) -> list[str | None]:
+        """What elements of this name say of a track."""
+        of_track = np.isin(self._parts, [_NUMBERS[part] for part in _TRACK])
+        return self._texts_of(np.flatnonzero((self._kinds == _NUMBERS[name]) & of_track))
+
+    def columns(self) -> Columns:
+        """What is said of each point. Raises `NotAnActivity` where there are too many."""
+        columns = Columns()
+        columns.begin(int(self._is_point.sum()))
+        for attribute in ("lat", "lon"):
+            columns.take(attribute, range(columns.count), attributes(self._root, _POINT, attribute))
+        of_point = self._parts == _NUMBERS[_POINT]
+        for name, series in _SERIES.items():
+            places = np.flatnonzero((self._kinds == _NUMBERS[name]) & of_point)
+            if len(places):
+                columns.take(series, self._rows[places].tolist(), self._texts_of(places))
+        columns.break_at((self._rows[self._kinds == _NUMBERS["trkseg"]] + 1).tolist())
+        return columns
+
+    def _texts_of(self, places: Rows) -> list[str | None]:
+        return [self._texts[place] for place in places.tolist()]

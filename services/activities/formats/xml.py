@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TypeAlias
 
 from lxml import etree
@@ -44,18 +45,39 @@ def root_of(content: bytes) -> Element:
     return root
 
 
+def named(root: Element, names: Iterable[str]) -> tuple[list[str], Sequence[str | None]]:
+    """The names and the texts of all elements of these names, whatever their namespaces, in document order.
+
+    A walk in C over the finished tree that calls nothing of ours: a third of the time of `walk`.
+    """
+    found = list(map(attrgetter("tag", "text"), _all_named(root, names)))
+    tags, texts = zip(*found, strict=True) if found else ((), ())
+    local = {tag: local_name(tag) for tag in set(tags)}
+    return list(map(local.__getitem__, tags)), texts
+
+
+def attributes(root: Element, name: str, attribute: str) -> list[str | None]:
+    """An attribute of all elements of a name, whatever their namespace, in document order."""
+    return [element.get(attribute) for element in _all_named(root, (name,))]
+
+
 def walk(root: Element, names: Iterable[str], visitor: Callable[[str], Visit]) -> None:
     """Show every element of these names, whatever their namespaces, to the visitor of its name, in document order.
 
-    One walk in C over the finished tree is the fastest way there is: a third of the time of searching from each point.
+    One walk in C over the finished tree: a third of the time of searching from each point.
     """
     visitors: dict[str, Visit] = {}
-    for element in root.iter(*("{*}" + name for name in dict.fromkeys(names))):
+    for element in _all_named(root, names):
         tag = element.tag
         visit = visitors.get(tag)
         if visit is None:
             visit = visitors[tag] = visitor(local_name(tag))
         visit(element)
+
+
+def _all_named(root: Element, names: Iterable[str]) -> Iterator[Element]:
+    found: Iterator[Element] = root.iter(*("{*}" + name for name in dict.fromkeys(names)))
+    return found
 
 
 def local_name(tag: str) -> str:
