@@ -8,17 +8,15 @@ refused by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import reduce
-from itertools import compress
-from operator import itemgetter
 
-import fitfast
 import numpy as np
 
 from services.activities.domain.problems import AnotherKindOfFile, NotAnActivity
 from services.activities.domain.recording import Floats, Recording, Totals
 from services.activities.domain.sports import Sport
+from services.activities.formats.fit_columns import FIELDS, TIME, Columns, columns_of
+from services.activities.formats.fit_fast import decoded_by_fitfast, decoded_in_columns
 from services.activities.formats.fit_frames import mended
 from services.activities.formats.fit_garmin import Message, Messages, decoded_by_garmin
 from services.activities.formats.limits import LAPS, SAMPLES, SESSIONS
@@ -26,38 +24,30 @@ from services.activities.formats.sport_names import sport_named
 from services.activities.formats.xml import one_line
 
 _SEMICIRCLE_DEGREES = 180 / 2**31
-# Our series, and the fields that hold it, the best first.
-_FIELDS: dict[str, tuple[str, ...]] = {
-    "distance": ("distance",),
-    "altitude": ("enhanced_altitude", "altitude"),
-    "heart_rate": ("heart_rate",),
-    "cadence": ("cadence",),
-    "power": ("power",),
-    "speed": ("speed", "enhanced_speed"),  # which fitfast 0.1.0 makes of the other, cutting off a millimetre a second
-    "lat": ("position_lat",),
-    "lon": ("position_long",),
-}
-_TIME, _EARLY_DEVICES = "timestamp", "compressed_speed_distance"
-_READ = (_TIME, *(field for fields in _FIELDS.values() for field in fields), "fractional_cadence", _EARLY_DEVICES)
 _TIMER_STOPS = ("stop", "stop_all", "stop_disable", "stop_disable_all")
 _LONGEST_OFFSET_S = 14 * 3600
 
 
 def read_fit(content: bytes) -> list[Recording]:
     """The sessions of a FIT file, in the order of their start. Raises `NotAnActivity` where there are none."""
-    return recordings_in(_decoded(content))
+    found = decoded_in_columns(content)
+    return recordings_in(_decoded(content)) if found is None else _recordings_in(*found)
 
 
 def recordings_in(messages: Messages) -> list[Recording]:
     """The sessions in the messages of a file. Raises `NotAnActivity` where there are none."""
+    return _recordings_in(messages, columns_of(messages.get("record", ())))
+
+
+def _recordings_in(messages: Messages, columns: Columns) -> list[Recording]:
     _check_type(messages)
-    records = _timed(messages.get("record", ()))
-    if len(records) > SAMPLES:
+    time = columns.get(TIME, np.zeros(0))
+    if len(time) > SAMPLES:
         raise NotAnActivity(f"This file has over {SAMPLES} samples")
     sessions = _sessions(messages)
-    if not records and not sessions:
+    if not len(time) and not sessions:
         raise NotAnActivity("This FIT file has neither a session nor records with times")
-    return _recordings(messages, records, sessions)
+    return _recordings(messages, time, _series(columns), sessions)
 
 
 def _decoded(content: bytes) -> Messages:
@@ -68,19 +58,6 @@ def _decoded(content: bytes) -> Messages:
     if decoded is None:
         raise NotAnActivity("This FIT file is damaged beyond reading")
     return decoded
-
-
-def decoded_by_fitfast(content: bytes) -> Messages | None:
-    """The messages in a file, by their names, times in Unix seconds; None where the decoder refuses it."""
-    try:
-        return fitfast.parse(content)
-    except ValueError:
-        return None
-    except BaseException as panic:
-        # the decoder is written in Rust, and a panic there is a BaseException here
-        if type(panic).__name__ == "PanicException":
-            return None
-        raise
 
 
 def _check_type(messages: Messages) -> None:
@@ -102,16 +79,9 @@ def _sessions(messages: Messages) -> list[Message]:
     return sorted(distinct.values(), key=lambda session: _seconds(session, "start_time") or 0.0)
 
 
-def _timed(records: Sequence[Message]) -> list[Message]:
-    """The records with a time."""
-    return list(compress(records, _column(records, _TIME) > 0))
-
-
-def _recordings(messages: Messages, records: list[Message], sessions: list[Message]) -> list[Recording]:
-    columns = _columns(records)
-    time, series = columns.get(_TIME, np.zeros(0)), _series(columns)
-    if "distance" not in series and _EARLY_DEVICES in columns:
-        series |= _uncompressed(records)
+def _recordings(
+    messages: Messages, time: Floats, series: Mapping[str, Floats], sessions: Sequence[Message]
+) -> list[Recording]:
     pauses, laps = _pauses(messages), _lap_starts(messages)
     device, offset = _device(messages), _utc_offset_s(messages)
     starts = [_seconds(session, "start_time") or 0.0 for session in sessions]
@@ -137,9 +107,9 @@ def _recordings(messages: Messages, records: list[Message], sessions: list[Messa
     return recordings
 
 
-def _series(columns: Mapping[str, Floats]) -> dict[str, Floats]:
+def _series(columns: Columns) -> dict[str, Floats]:
     series: dict[str, Floats] = {}
-    for name, fields in _FIELDS.items():
+    for name, fields in FIELDS.items():
         found = [columns[field] for field in fields if field in columns]
         if not found:
             continue
@@ -149,48 +119,6 @@ def _series(columns: Mapping[str, Floats]) -> dict[str, Floats]:
     if "cadence" in series and "fractional_cadence" in columns:
         series["cadence"] = series["cadence"] + np.nan_to_num(columns["fractional_cadence"])
     return series
-
-
-def _columns(records: Sequence[Message]) -> dict[str, Floats]:
-    """A column for each field that we read and any record has; NaN where one has no number there."""
-    there = set().union(*records)
-    names = [name for name in _READ if name in there]
-    if len(names) > 1:
-        with suppress(KeyError):  # nearly always each record has what any has: then all columns are made at once
-            rows = list(map(itemgetter(*names), records))
-            return {name: _numbers(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
-    return {name: _column(records, name) for name in names}
-
-
-def _column(records: Sequence[Message], field: str) -> Floats:
-    return _numbers([record.get(field) for record in records])
-
-
-def _numbers(values: Sequence[object]) -> Floats:
-    """What are numbers of these; NaN for the rest."""
-    with suppress(ValueError, TypeError, OverflowError):
-        column = np.array(values, dtype=np.float64)  # None is NaN
-        if column.ndim == 1:
-            return column
-    # a field that holds a text or a list, here and there or always
-    return np.array([float(value) if isinstance(value, int | float) else np.nan for value in values], dtype=np.float64)
-
-
-def _uncompressed(records: list[Message]) -> dict[str, Floats]:
-    """Speed and distance of early devices: 12 bits each, in 1/100 m/s and 1/16 m, the distance rolling over."""
-    speed = np.full(len(records), np.nan)
-    distance = np.full(len(records), np.nan)
-    total = last = 0
-    for row, record in enumerate(records):
-        packed = record.get("compressed_speed_distance")
-        if not isinstance(packed, bytes) or len(packed) != 3 or packed == b"\xff\xff\xff":
-            continue
-        speed[row] = (packed[0] | (packed[1] & 0x0F) << 8) / 100
-        counter = packed[1] >> 4 | packed[2] << 4
-        total += (counter - last) & 0xFFF
-        last = counter
-        distance[row] = total / 16
-    return {"speed": speed, "distance": distance}
 
 
 def _pauses(messages: Messages) -> list[tuple[float, float]]:

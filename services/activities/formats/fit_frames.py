@@ -7,11 +7,13 @@ the messages are only walked over, so that what is whole before the damage can b
 from __future__ import annotations
 
 import struct
+from collections.abc import Container
 
 from services.activities.formats.limits import MESSAGES
 
 SIGNATURE = b".FIT"
 _LONG_HEADER, _SHORT_HEADER = 14, 12
+_LONGEST_REST = 32 * 1024
 
 # CRC-16/ARC by half-bytes, as in the protocol's section on the CRC
 _NIBBLES = (
@@ -26,6 +28,14 @@ _BASE_TYPE_SIZES = {
 }  # fmt: skip
 
 
+def _of_byte(byte: int) -> int:
+    crc = _NIBBLES[byte & 0xF]
+    return (crc >> 4) ^ _NIBBLES[crc & 0xF] ^ _NIBBLES[byte >> 4]
+
+
+_OF_BYTES = tuple(map(_of_byte, range(256)))
+
+
 def is_fit(content: bytes) -> bool:
     """Whether a file says that it is a FIT file."""
     return content[8:12] == SIGNATURE and content[0] >= _SHORT_HEADER
@@ -33,16 +43,10 @@ def is_fit(content: bytes) -> bool:
 
 def checksum(data: bytes) -> int:
     """The CRC-16 that ends a FIT file."""
-    table = [_of_byte(byte) for byte in range(256)]
     crc = 0
     for byte in data:
-        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
+        crc = (crc >> 8) ^ _OF_BYTES[(crc ^ byte) & 0xFF]
     return crc
-
-
-def _of_byte(byte: int) -> int:
-    crc = _NIBBLES[byte & 0xF]
-    return (crc >> 4) ^ _NIBBLES[crc & 0xF] ^ _NIBBLES[byte >> 4]
 
 
 def mended(content: bytes) -> bytes:
@@ -53,7 +57,50 @@ def mended(content: bytes) -> bytes:
     start = min(content[0], len(content))
     claimed = struct.unpack_from("<I", content, 4)[0]
     end = min(start + claimed, len(content)) if claimed else len(content)
-    data = content[start : _end_of_whole_messages(content, start, end)]
+    return _file_of(content, content[start : _end_of_whole_messages(content, start, end)])
+
+
+def of_kinds(kinds: Container[int], content: bytes) -> bytes | None:
+    """A file of the messages of some kinds alone, by their numbers in the protocol's profile.
+
+    None for what can't be told so: a file that is not one whole one, or has messages whose time counts on from others'; and
+    where what is left is so long that its checksum takes longer than it spares.
+    """
+    start, end = content[0], len(content) - 2
+    if start + struct.unpack_from("<I", content, 4)[0] != end:
+        return None
+    kept, length, at = [], 0, start
+    sizes: dict[int, int] = {}
+    dropped: set[int] = set()
+    for _ in range(MESSAGES):
+        if at >= end:
+            break
+        header = content[at]
+        local = (header >> 5) & 0x3 if header & _COMPRESSED else header & 0xF
+        if header & _COMPRESSED or not header & _DEFINITION:
+            size = sizes.get(local)
+            if size is not None and local in dropped:
+                at += 1 + size
+                continue
+            if header & _COMPRESSED:
+                return None
+        else:
+            size = _define(content, at, end, sizes)
+            order = ">H" if size is not None and content[at + 2] == _BIG_ENDIAN else "<H"
+            wanted = size is None or struct.unpack_from(order, content, at + 3)[0] in kinds
+            (dropped.discard if wanted else dropped.add)(local)
+        if size is None or at + 1 + size > end:
+            return None
+        kept.append(content[at : at + 1 + size])
+        length += 1 + size
+        if length > _LONGEST_REST:
+            return None
+        at += 1 + size
+    return _file_of(content, b"".join(kept)) if at == end else None
+
+
+def _file_of(content: bytes, data: bytes) -> bytes:
+    """A file like another, of this data."""
     profile = struct.unpack_from("<H", content, 2)[0]
     header = struct.pack("<BBHI4s", _LONG_HEADER, content[1], profile, len(data), SIGNATURE)
     # the checksum of a header with its own checksum is zero, so that the file's is that of its data alone

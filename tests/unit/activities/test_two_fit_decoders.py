@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.recording import Recording
 from services.activities.formats import fit as fit_format
-from services.activities.formats.fit import decoded_by_fitfast, read_fit, recordings_in
+from services.activities.formats.fit import read_fit, recordings_in
+from services.activities.formats.fit_fast import decoded_by_fitfast, decoded_in_columns
 from services.activities.formats.fit_frames import mended
 from services.activities.formats.fit_garmin import Messages, decoded_by_garmin
 from tests.support.corpus import corpus_file, corpus_files
@@ -70,15 +72,67 @@ SESSIONS = (
 )
 
 
+ALL_FILES = [path for path in corpus_files() if ".fit" in path.name.lower()]
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=lambda path: path.name)
+def test_columns_hold_what_messages_say(path: Path) -> None:
+    content = content_of(path)
+    if decoded_in_columns(content) is None:
+        return
+    messages = decoded_by_fitfast(content)
+    assert messages is not None
+    assert_read_the_same(content, messages)
+
+
+def assert_read_the_same(content: bytes, messages: Messages) -> None:
+    expected = outcome(messages)
+    if isinstance(expected, str):
+        with pytest.raises(NotAnActivity, match=re.escape(expected)):
+            read_fit(content)
+        return
+    for one, other in zip(read_fit(content), expected, strict=True):
+        assert_same(one, other)
+        assert one.device == other.device
+
+
+def test_most_files_are_read_in_columns(pytestconfig: pytest.Config) -> None:
+    corpus_file(pytestconfig, "MANIFEST.tsv")
+    activities = [
+        content for content in map(content_of, ALL_FILES) if not isinstance(outcome(decoded_by_fitfast(content)), str)
+    ]
+    in_columns = [content for content in activities if decoded_in_columns(content) is not None]
+    assert len(in_columns) * 4 >= len(activities) * 3
+
+
+def test_gaps_events_and_several_sessions_are_the_same_in_columns() -> None:
+    content = fit(*SESSIONS, utc_offset=3600)
+    messages = decoded_by_fitfast(content)
+    assert messages is not None
+    assert decoded_in_columns(content) is not None
+    assert_read_the_same(content, messages)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 500])
+def test_a_file_that_was_cut_off_is_not_read_in_columns(cut: int) -> None:
+    assert decoded_in_columns(fit(*SESSIONS)[:-cut]) is None
+
+
+def fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the quick decoder fail at everything."""
+    for name in ("decoded_by_fitfast", "decoded_in_columns"):
+        monkeypatch.setattr(fit_format, name, lambda _: None)
+
+
 def test_where_the_quick_one_fails_garmins_reads_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     content = fit(*SESSIONS, utc_offset=3600)
     expected = read_fit(content)
-    monkeypatch.setattr(fit_format, "decoded_by_fitfast", lambda _: None)
+    fails(monkeypatch)
     for one, other in zip(read_fit(content), expected, strict=True):
         assert_same(one, other)
 
 
 def test_where_both_fail_the_file_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit_format, "decoded_by_fitfast", lambda _: None)
+    fails(monkeypatch)
     with pytest.raises(NotAnActivity, match="damaged beyond reading"):
         read_fit(fit(*SESSIONS, utc_offset=3600)[:14] + b"\xff" * 40)
