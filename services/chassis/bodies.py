@@ -29,12 +29,12 @@ class BodyBudget:
 class Body:
     """One body. Past its limit it is refused and the rest is read and thrown away, so that the client hears the answer."""
 
-    __slots__ = ("_budget", "_chunks", "_keeping", "_limit", "_taken", "refused", "size")
+    __slots__ = ("_budget", "_held", "_keeping", "_limit", "_taken", "refused", "size")
 
     def __init__(self, limit: int, budget: BodyBudget) -> None:
         self._limit = limit
         self._budget = budget
-        self._chunks: list[bytes] = []
+        self._held: bytes | bytearray = b""
         self._taken = 0
         self._keeping = True
         self.size = 0
@@ -49,10 +49,19 @@ class Body:
         """Take in a chunk; False when so much came after a refusal that the connection is not worth keeping."""
         self.size += len(chunk)
         if self._keeping:
-            self._chunks.append(chunk)
+            self._append(chunk)
             self.expect(self.size)
             self._reserve()
         return self.size <= LINGER_LIMIT
+
+    def _append(self, chunk: bytes) -> None:
+        """Grow in place: chunks of many bodies side by side would leave as much memory in pieces as they took."""
+        if not self._held:
+            self._held = chunk  # which is all of most bodies
+            return
+        if isinstance(self._held, bytes):
+            self._held = bytearray(self._held)
+        self._held += chunk
 
     def _reserve(self) -> None:
         wanted = self.size - UNCOUNTED - self._taken
@@ -73,14 +82,13 @@ class Body:
         self._keeping = False
         self.close()
 
-    def read(self) -> bytes:
-        """All of it, joined once."""
-        if len(self._chunks) > 1:
-            self._chunks = [b"".join(self._chunks)]
-        return self._chunks[0] if self._chunks else b""
+    def take(self) -> bytes:
+        """All of it, which is the taker's from now on; its share of the budget stays taken until it is closed."""
+        held, self._held = self._held, b""
+        return bytes(held)
 
     def close(self) -> None:
         """Let go of the bytes and of their share of the budget."""
-        self._chunks = []
+        self._held = b""
         self._budget.give_back(self._taken)
         self._taken = 0

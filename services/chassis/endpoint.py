@@ -330,8 +330,10 @@ class Endpoint(RequestHandler, Generic[Uses]):
             self.serving.metrics.incr("http.reply_kept", service=self.serving.service, operation=plan.id)
             self._send(self._unless_held(place.reply))
             return
-        body = self._body.read() if isinstance(self._body, Body) else NO_BODY
+        body = self._body.take() if isinstance(self._body, Body) else NO_BODY
         arguments = {**path, **decode(plan, self.request.query_arguments, self.request.headers, body)}
+        if plan.upload:
+            body = NO_BODY  # its file is among the arguments, and once is enough in memory
         if isinstance(self._body, StreamedBody):
             arguments["received"] = self._body.whole()
         if plan.once:

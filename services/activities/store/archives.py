@@ -1,5 +1,7 @@
 """Archives as they came, in GridFS from their first byte on until they have been imported.
 
+Its chunks are written and read one by one: the driver's own writer holds 48 MB of each file, and copies that twice.
+
 As with originals, an archive is noted as unclaimed before it is written, and the transaction that makes it an import
 removes the note; what is still noted an hour after its last sign of life belongs to nothing, and is swept.
 """
@@ -7,14 +9,13 @@ removes the note; what is still noted an hour after its last sign of life belong
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from services.activities.archives.chunked import ChunkedFile, buffered
 from services.activities.store.shape import ARCHIVES, UNCLAIMED_ARCHIVES
-from services.chassis.mongo import Database, Document, NoFile, ObjectId, Session
+from services.chassis.mongo import Database, Document, ObjectId, Session
 from services.chassis.problems import NotFound, Unavailable
 
 CHUNK = 1024 * 1024
@@ -31,8 +32,8 @@ class Arriving:
     def __init__(self, archives: Archives, owner: str) -> None:
         self._archives = archives
         self._owner = owner
-        self._into: Any = None
         self._held = bytearray()
+        self._chunks = self._length = 0
         self._noted_s = 0.0
         self.place = ObjectId()
 
@@ -41,40 +42,36 @@ class Arriving:
         if time.monotonic() - self._noted_s > SIGN_OF_LIFE_S:
             await self._archives.note(self.place, self._owner)
             self._noted_s = time.monotonic()
-        if self._into is None:
-            self._into = self._archives.writer(self.place, self._owner)
         self._held += chunk
-        if len(self._held) >= CHUNK:
+        while len(self._held) >= CHUNK:
             await self._flush()
 
     async def whole(self) -> ObjectId:
         """Everything is there; the place of it, to be claimed within an hour."""
-        await self._flush()
-        await self._into.close()
+        if self._held:
+            await self._flush()
+        await self._archives.complete(self.place, self._owner, self._length)
         await self._archives.note(self.place, self._owner)
         return self.place
 
     async def abandon(self) -> None:
         """Keep nothing of it."""
         self._held.clear()
-        if self._into is not None:
-            into, self._into = self._into, None
-            with contextlib.suppress(NoFile):
-                await into.abort()
+        if self._noted_s:
             await self._archives.remove(self.place)
 
     async def _flush(self) -> None:
-        piece = bytes(self._held)
-        self._held.clear()
-        if piece:
-            await self._into.write(piece)
+        piece = bytes(self._held[:CHUNK])
+        del self._held[:CHUNK]
+        await self._archives.keep(self.place, self._chunks, piece)
+        self._chunks += 1
+        self._length += len(piece)
 
 
 class Archives:
     """The bucket of archives."""
 
     def __init__(self, database: Database) -> None:
-        self._bucket = database.bucket(ARCHIVES)
         self._files = database.collection(f"{ARCHIVES}.files")
         self._chunks = database.collection(f"{ARCHIVES}.chunks")
         self._unclaimed = database.collection(UNCLAIMED_ARCHIVES)
@@ -83,9 +80,14 @@ class Archives:
         """A new one, of which nothing is there yet."""
         return Arriving(self, owner)
 
-    def writer(self, place: ObjectId, owner: str) -> Any:
-        """What an archive is written into."""
-        return self._bucket.open_upload_stream_with_id(place, owner, chunk_size_bytes=CHUNK, metadata={"owner": owner})
+    async def keep(self, place: ObjectId, number: int, piece: bytes) -> None:
+        """Keep a chunk of one that arrives, all of them of one size but the last."""
+        await self._chunks.insert_one({"files_id": place, "n": number, "data": piece})
+
+    async def complete(self, place: ObjectId, owner: str, length: int) -> None:
+        """Say that all chunks of a file are there: only now is it one."""
+        file = {"length": length, "chunkSize": CHUNK, "uploadDate": datetime.now(UTC), "filename": owner}
+        await self._files.insert_one({"_id": place, **file, "metadata": {"owner": owner}})
 
     async def note(self, place: ObjectId, owner: str) -> None:
         """Say that nobody has claimed it at this moment."""

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
-from services.activities.app import SERVICE
 from services.activities.store.archives import Archives
 from services.activities.store.imports import ImportStore
-from services.chassis.bus import mongo as bus
 from services.chassis.bus.outbox import Outbox
 from services.chassis.http_client import HttpClient
-from services.chassis.identity import Identity, Peer
-from services.chassis.mongo import Mongo
-from services.chassis.settings import ProcessSettings
-from services.command.keys import bootstrap
-from services.tokendealer.app import SERVICE as TOKENDEALER
-from services.tokendealer.handlers.families import SignInTokens
+from services.chassis.identity import Identity
 from tests.http.activities.test_imports import a_file, all_of, ended, left, send
 from tests.support.archives import zipped
 from tests.support.database import DatabaseServer
-from tests.support.processes import Child, accepts, free_port
 from tests.support.recorded import RecordedLogs, RecordedMetrics
-from tests.support.runners import READ, WRITE, Runner, Track
-from tests.support.waiting import eventually
+from tests.support.runners import Runner, Track
+from tests.support.track_process import track_process
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -79,46 +68,9 @@ async def test_who_is_erased_in_the_middle_leaves_nothing(runner: Runner, shared
         assert [one for one in documents if runner.sub in str(one)] == [], name
 
 
-class Process:
-    """Activities and tokendealer in a process that can be killed."""
-
-    def __init__(self, database_uri: str, home: Path) -> None:
-        self.settings = ProcessSettings(home=home, port=free_port(), internal_port=free_port())
-        self._environ = {
-            "RUNNERLY_HOME": str(home),
-            "RUNNERLY_PORT": str(self.settings.port),
-            "RUNNERLY_INTERNAL_PORT": str(self.settings.internal_port),
-            "MONGODB_URI": database_uri,
-        }
-        self._child: Child | None = None
-
-    async def start(self) -> None:
-        command = (sys.executable, "-m", "services", "serve", "tokendealer", "activities")
-        child = self._child = Child(command, log=self.settings.home / "log", env=self._environ)
-        await eventually(lambda: not child.alive or accepts(self.settings.port), within_s=40)
-        assert child.alive, child.log.read_text()
-
-    def kill(self) -> None:
-        assert self._child
-        self._child.kill()
-
-
 async def test_it_goes_on_after_a_kill(database_server: DatabaseServer, tmp_path: Path) -> None:
-    mongo, logs = Mongo(database_server.uri), RecordedLogs()
-    for name in (SERVICE.database, TOKENDEALER.database, bus.DATABASE):
-        await mongo.drop(name)
-    process = Process(database_server.uri, tmp_path)
-    await bootstrap(process.settings, mongo, ("tokendealer", "accounts", "activities"))
-    await mongo.database(bus.DATABASE).apply(bus.COLLECTIONS)
-    for service in (SERVICE, TOKENDEALER):
-        await mongo.database(service.database).apply(service.all_collections, service.migrations)
-    await process.start()
-    http = HttpClient("tests", RecordedMetrics(), logs.logger())
-    peer = Peer.of("tokendealer", process.settings, http, Identity.of("accounts", process.settings, http))
-    order: dict[str, Any] = {"sub": "kim", "client": "runnerly", "scopes": (READ, WRITE), "label": "a test"}
-    tokens = await peer.post("/internal/v1/tokens", json=order, type=SignInTokens)
-    async with aiohttp.ClientSession() as client:
-        runner = Runner(process.settings.url, client, tokens.access_token, "kim")
+    async with track_process(database_server, tmp_path) as process:
+        runner = await process.runner("kim")
         archive = zipped({f"{number}.gpx": a_file(number) for number in range(50)})
         import_id = (await send(runner, archive)).json["id"]
         await until_it_has_begun(runner, import_id)
@@ -129,9 +81,5 @@ async def test_it_goes_on_after_a_kill(database_server: DatabaseServer, tmp_path
         end = await ended(runner, import_id, within_s=75)
         assert (end["state"], end["done"], end["added"], end["duplicates"]) == ("done", 50, 50, 0)
         assert len(await all_of(runner)) == 50
-        originals = mongo.database(SERVICE.database).collection("originals.files")
+        originals = process.database.collection("originals.files")
         assert await originals.count_documents({}) <= 51, "at most one more, which is swept"
-    process.kill()
-    await http.close()
-    logs.close()
-    mongo.close()

@@ -1,0 +1,154 @@
+"""Too much, half of it, a kill in the middle: memory stays bounded, which is measured, and nothing is kept by halves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from services.activities.store.originals import Originals
+from tests.support.database import DatabaseServer
+from tests.support.memory import HighWater
+from tests.support.recordings import START, a_run, gpx
+from tests.support.runners import API, Runner, Told
+from tests.support.track_process import TrackProcess, track_process
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MIB = 1024**2
+BUDGET_MIB, QUEUE, WORKERS = 64, 6, 2
+AT_ONCE, EACH_MIB = 50, 8
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def narrow(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TrackProcess]:
+    """A service that holds little, in a process of its own."""
+    server = DatabaseServer(tmp_path_factory.mktemp("database-of-floods"))
+    server.start()
+    limits = {"BODY_BUDGET_MIB": BUDGET_MIB, "PARSER_QUEUE": QUEUE, "PARSER_WORKERS": WORKERS}
+    environ = {f"RUNNERLY_{name}": str(value) for name, value in limits.items()}
+    async with track_process(server, tmp_path_factory.mktemp("floods"), **environ) as process:
+        yield process
+    server.kill()
+
+
+def on_day(number: int, mib: int = 0) -> bytes:
+    """A run on a day of its own, with so much blank space in its file."""
+    whole = gpx(a_run(300, start=START + timedelta(days=number), every=5))
+    return whole.replace(b"<trk>", b" " * mib * MIB + b"<trk>", 1)
+
+
+async def kept_by_halves(process: TrackProcess) -> dict[str, set[object]]:
+    """What belongs to nothing, once what nobody claimed is swept."""
+    database = process.database
+    await Originals(database).sweep(older_than=timedelta(0))
+
+    async def ids(name: str, field: str = "_id") -> set[object]:
+        return {one.get(field) async for one in database.collection(name).find({}, {field: 1})} - {None}
+
+    activities, used = await ids("activities"), await ids("activities", "original")
+    return {
+        "activities without streams, or streams without one": activities ^ await ids("streams"),
+        "files without an activity, or activities without their file": used ^ await ids("originals.files"),
+        "pieces of no file": await ids("originals.chunks", "files_id") ^ used,
+        "notes": await ids("unclaimed_originals"),
+        "archives": await ids("archives.files") | await ids("archives.chunks", "files_id"),
+    }
+
+
+def nothing(halves: dict[str, set[object]]) -> bool:
+    return not any(halves.values())
+
+
+async def count(runner: Runner) -> int:
+    """How many activities the statistics know of."""
+    return sum(one["activities"] for one in (await runner.get("/stats", by="year")).items)
+
+
+async def test_fifty_large_files_at_once_are_taken_or_told_when_to_come_back_in_bounded_memory(
+    narrow: TrackProcess,
+) -> None:
+    runner = await narrow.runner("crowd")
+    await runner.uploaded(on_day(1000))
+    files = [on_day(number, EACH_MIB) for number in range(AT_ONCE)]
+    memory = HighWater(narrow.pid)
+    told = await asyncio.gather(*(runner.upload(content) for content in files))
+    grown_mib = memory.grown_mib()
+    answers = Counter(one.status for one in told)
+    assert set(answers) == {201, 503}
+    assert all(int(one.headers["Retry-After"]) >= 1 for one in told if one.status == 503)
+    # all that may be held, a form that is taken apart, and for each process that reads a file on its way
+    assert grown_mib < BUDGET_MIB + 14 * EACH_MIB < AT_ONCE * EACH_MIB / 2
+    assert nothing(await kept_by_halves(narrow))
+    assert await count(runner) == answers[201] + 1
+    late = [content for content, one in zip(files, told, strict=True) if one.status == 503]
+    assert (await runner.upload(late[0])).status == 201
+
+
+async def send_half(runner: Runner, path: str, *, declared: int | None, sent: int) -> None:
+    """Begin to send a large file, as the length is declared or in chunks, and leave in the middle."""
+    host, port = runner.url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    length = "Transfer-Encoding: chunked" if declared is None else f"Content-Length: {declared}"
+    head = (
+        f"POST {API}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {runner.token}\r\n"
+        f"Content-Type: application/octet-stream\r\n{length}\r\n\r\n"
+    )
+    writer.write(head.encode())
+    piece = os.urandom(MIB)
+    for _ in range(sent // MIB):
+        writer.write(piece if declared is not None else b"%x\r\n%b\r\n" % (MIB, piece))
+        await writer.drain()
+    writer.transport.abort()
+
+
+async def test_200_mb_that_are_cut_off_in_the_middle_are_neither_held_nor_kept(narrow: TrackProcess) -> None:
+    runner = await narrow.runner("cut off")
+    await runner.uploaded(on_day(0))
+    memory = HighWater(narrow.pid)
+    await asyncio.gather(
+        send_half(runner, "/activities", declared=200 * MIB, sent=100 * MIB),
+        send_half(runner, "/activities", declared=None, sent=100 * MIB),
+        send_half(runner, "/activities", declared=60 * MIB, sent=30 * MIB),
+        send_half(runner, "/imports", declared=200 * MIB, sent=100 * MIB),
+    )
+    async with asyncio.timeout(30):
+        while not nothing(halves := await kept_by_halves(narrow)):
+            await asyncio.sleep(0.1)
+    assert halves["archives"] == set()
+    assert await count(runner) == 1
+    assert (await runner.get("/imports")).items == []
+    assert memory.grown_mib() < BUDGET_MIB + 32
+
+
+async def test_a_kill_while_files_are_taken_loses_none_that_was_answered_and_keeps_none_by_halves(
+    narrow: TrackProcess,
+) -> None:
+    runner = await narrow.runner("killed")
+    answered: list[Told] = []
+
+    async def upload(number: int) -> None:
+        try:
+            told = await runner.upload(on_day(number))
+        except aiohttp.ClientError:  # it went down with the service
+            return
+        if told.status == 201:
+            answered.append(told)
+
+    uploads = [asyncio.create_task(upload(number)) for number in range(40)]
+    async with asyncio.timeout(30):
+        while len(answered) < 3:
+            await asyncio.sleep(0.001)
+    narrow.kill()
+    await asyncio.gather(*uploads)
+    await narrow.start()
+    found = {one["id"] for one in (await runner.get("/activities", limit=100)).items}
+    assert {one.json["id"] for one in answered} <= found
+    assert await count(runner) == len(found)
+    assert nothing(await kept_by_halves(narrow))
