@@ -28,6 +28,7 @@ RowsOfShape: TypeAlias = Callable[[Floats, Sequence[Floats], int], Rows]
 
 LONGEST_M = 5_000_000.0
 MOST_CLIMBED_M = 100_000.0
+MOST_BURNT_KCAL = 100_000.0
 _POLYLINE_POINTS = 250
 _ALREADY_STEPS_SPM = 120.0  # nobody takes 240 steps a minute for long: a cadence over this counts both legs
 
@@ -146,7 +147,7 @@ def _summary(
 ) -> Summary:
     progress, totals, series = course.progress, recording.totals, course.series
     started_at = moment(course.samples.started_at_s)
-    distance = course.distance_m if course.distance_m is not None else totals.distance_m or 0.0
+    distance = course.distance_m if course.distance_m is not None else _within(totals.distance_m, LONGEST_M, 0.0) or 0.0
     moving = float(progress.moving[-1])
     ascent, descent = _last(progress.ascent), _last(course.descent)
     return Summary(
@@ -167,7 +168,7 @@ def _summary(
         max_heart_rate_bpm=_largest(series.get("heart_rate"), totals.max_heart_rate_bpm),
         average_cadence_spm=rounded(_average_cadence(recording, course), 1),
         average_power_w=rounded(_mean(series.get("power"), totals.average_power_w), 1),
-        calories_kcal=totals.calories_kcal or None,
+        calories_kcal=_within(totals.calories_kcal, MOST_BURNT_KCAL, None) or None,
         grade_adjusted_speed_mps=rounded(ratio(_last(progress.flat_distance), moving), 3),
         polyline=polyline,
         bounds=bounds,
@@ -207,7 +208,7 @@ def _of_totals(recording: Recording) -> Analysis:
             average_heart_rate_bpm=totals.average_heart_rate_bpm or None,
             max_heart_rate_bpm=totals.max_heart_rate_bpm or None,
             average_power_w=totals.average_power_w or None,
-            calories_kcal=totals.calories_kcal or None,
+            calories_kcal=_within(totals.calories_kcal, MOST_BURNT_KCAL, None) or None,
             device=recording.device,
         ),
     )
