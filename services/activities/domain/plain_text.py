@@ -14,13 +14,8 @@ def plain(text: str, longest: int, *, lines: bool) -> str:
 
     What joins emoji stays; what turns the direction of the rest of a line does not.
     """
-    if not lines:
-        text = " ".join(text.split())
-    return "".join(c for c in text if _is_plain(c) or (lines and c in "\n\t")).strip()[:longest].rstrip()
-
-
-def _is_plain(character: str) -> bool:
-    return unicodedata.category(character) not in {"Cc", "Cs"} and character not in _NEVER_PLAIN
+    text = _without_marks(text) if lines else "".join(filter(_is_plain, " ".join(text.split())))
+    return text.strip()[:longest].rstrip()
 
 
 def one_line_in(field: str, text: str) -> str:
@@ -32,5 +27,13 @@ def one_line_in(field: str, text: str) -> str:
 
 
 def lines_of(text: str | None) -> str | None:
-    """A text of several lines that somebody gave; None where there is none."""
-    return plain(text, len(text), lines=True) or None if text else None
+    """The lines of text that somebody gave, blanks as they are; None where there are none."""
+    return (_without_marks(text) or None) if text else None
+
+
+def _without_marks(text: str) -> str:
+    return "".join(c for c in text if c in "\n\t" or _is_plain(c))
+
+
+def _is_plain(character: str) -> bool:
+    return unicodedata.category(character) not in {"Cc", "Cs"} and character not in _NEVER_PLAIN
