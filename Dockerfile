@@ -24,7 +24,7 @@ RUN printf '{"source":"runnerly","version":"%s","commit":"%s","build":null}\n' "
 
 FROM ${BASE}
 RUN apt-get update \
-    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends python3 \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --home-dir /var/lib/runnerly --shell /usr/sbin/nologin runnerly \
     && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/runnerly /var/lib/runnerly/keys
