@@ -78,7 +78,7 @@ bench-peer: develop ## Runnerly and FitTrackee side by side: reads, uploads, mem
 	@exec $(PYTHON_HERE) -m tests.bench.side_by_side
 
 .PHONY: fuzz
-fuzz: develop ## Fuzz what reads strangers' files, RUNNERLY_FUZZ_S (60) seconds for each of its eight targets (Linux, x86-64)
+fuzz: develop ## Fuzz what reads strangers' files, RUNNERLY_FUZZ_S (60) seconds for each target (Linux, x86-64)
 	@exec $(PYTHON_HERE) -m tests.fuzz --seconds "$${RUNNERLY_FUZZ_S:-60}"
 
 .PHONY: load

@@ -9,7 +9,9 @@ try:
 except ImportError:
     sys.exit("atheris is not here: it is for Linux on x86-64 only, and `make develop` installs it there")
 
-with atheris.instrument_imports(include=["services.activities", "garmin_fit_sdk"], enable_loader_override=False):
+READERS = ["services.activities", "services.chassis.decoding", "services.chassis.intake", "garmin_fit_sdk", "multipart"]
+
+with atheris.instrument_imports(include=READERS, enable_loader_override=False):
     import garmin_fit_sdk  # noqa: F401 - or it would come later, unseen
 
     from tests.fuzz.targets import TARGETS

@@ -182,6 +182,16 @@ def documents() -> Iterator[tuple[str, bytes]]:
         yield name, json.dumps(value).encode()
 
 
+def forms() -> Iterator[tuple[str, bytes]]:
+    """Forms with a file, with other things, and cut off."""
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="run.gpx"\r\nContent-Type: a/b\r\n\r\n'
+    yield "file", head + b"content\r\n--b--\r\n"
+    yield "two-files", head + b"one\r\n" + head + b"two\r\n--b--\r\n"
+    yield "a-field", head.replace(b'; filename="run.gpx"', b"") + b"x\r\n--b--"
+    yield "script", head.replace(b'filename="', b"filename*=UTF-8''%e2%82%ac; filename=\"") + b"x\r\n--b--\r\n"
+    yield "cut-off", head + b"content"
+
+
 SEEDS: Mapping[str, tuple[tuple[str, bytes], ...]] = {
     "fit": tuple(fit_files()),
     "gpx": tuple(xml_files()),
@@ -190,18 +200,20 @@ SEEDS: Mapping[str, tuple[tuple[str, bytes], ...]] = {
     "archive": tuple(zips()),
     "table": tuple(tables()),
     "json": tuple(documents()),
+    "form": tuple(forms()),
 }
 
 
 def main() -> None:
-    """Write all seeds anew."""
+    """Write the seeds that are missing, and remove those that are none any more. To renew one, remove it first."""
     for target, seeds in SEEDS.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("seed-*"):
+        wanted = {folder / f"seed-{name}": content for name, content in seeds}
+        for old in set(folder.glob("seed-*")) - wanted.keys():
             old.unlink()
-        for name, content in seeds:
-            (folder / f"seed-{name}").write_bytes(content)
+        for path in wanted.keys() - set(folder.iterdir()):
+            path.write_bytes(wanted[path])
 
 
 if __name__ == "__main__":

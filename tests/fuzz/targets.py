@@ -5,6 +5,7 @@ The property is the same for all: a reader gives a result that can be kept, or r
 
 from __future__ import annotations
 
+import asyncio
 import io
 import math
 import unicodedata
@@ -35,8 +36,10 @@ from services.activities.parsers.parsed import ParsedFile
 from services.activities.reading import zone_at
 from services.activities.shapes import rows_of_shape
 from services.activities.store.documents import Held, document_of, streams_of
-from services.activities.usecases.import_file import new_activities
-from services.chassis.problems import Invalid
+from services.activities.usecases.import_file import new_activities, plain_name
+from services.chassis.decoding import decode_upload
+from services.chassis.intake import StreamedBody
+from services.chassis.problems import Invalid, Problem
 
 Target: TypeAlias = Callable[[bytes], None]
 
@@ -61,6 +64,7 @@ WORDS = HERE / "words"
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 ARCHIVE = Limits(members=100, expanded_bytes=8 * MIB)
 UNPACKED = MIB
+FORM = "multipart/form-data; boundary=b"
 SOME = Activity(
     id="1",
     owner="runner",
@@ -154,6 +158,35 @@ def json(content: bytes) -> None:
             is_plain(by_hand(takeout.by_hand_in(taken), owner="runner", activity_id="1", now=NOW))
 
 
+def form(content: bytes) -> None:
+    """A form that uploads a file, whole and as it comes, piece by piece."""
+    with suppress(Problem):
+        upload = decode_upload(content, FORM, "")
+        name = plain_name(upload.filename)
+        assert name is None or name.isprintable() or all(unicodedata.category(c)[0] != "C" for c in name)
+    with suppress(Problem):
+        asyncio.run(_as_it_comes(content))
+
+
+async def _as_it_comes(content: bytes) -> None:
+    body = StreamedBody(MIB, FORM, "", _Nowhere)
+    for at in range(0, len(content), 100):
+        await body.receive(content[at : at + 100])
+    if body.refused is None:
+        body.whole()
+    await body.close()
+
+
+class _Nowhere:
+    """A sink."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Take a piece."""
+
+    async def abandon(self) -> None:
+        """Keep nothing."""
+
+
 TARGETS: Mapping[str, Fuzzed] = {
     "fit": Fuzzed(a_file, "fit"),
     "fit_by_garmin": Fuzzed(fit_by_garmin, "fit"),
@@ -163,6 +196,7 @@ TARGETS: Mapping[str, Fuzzed] = {
     "archive": Fuzzed(archive, "archive"),
     "table": Fuzzed(table, "table"),
     "json": Fuzzed(json, "json", words="json"),
+    "form": Fuzzed(form, "form", words="form"),
 }
 
 

@@ -115,4 +115,4 @@ def plain_name(filename: str) -> str | None:
     """A file's name without folders and control characters, bounded; None where there is none."""
     name = PureWindowsPath(filename).name  # knows both kinds of slashes
     printable = "".join(c for c in name if unicodedata.category(c)[0] != "C")
-    return printable.strip()[-LONGEST_NAME:] or None
+    return printable.strip()[-LONGEST_NAME:] if printable.strip(" .") else None
