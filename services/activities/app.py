@@ -21,6 +21,7 @@ from services.activities.store.originals import Originals
 from services.activities.store.shape import COLLECTIONS
 from services.activities.store.sharing import Shares, ZoneStore
 from services.activities.store.stamps import Stamps
+from services.activities.store.strava_runs import StravaRuns
 from services.activities.usecases import UseCases
 from services.activities.usecases.add_by_hand import AddByHand
 from services.activities.usecases.bring_archive import BringArchive
@@ -28,6 +29,7 @@ from services.activities.usecases.correct_activity import CorrectActivity
 from services.activities.usecases.export import GpxOf, ListAsCsv
 from services.activities.usecases.follow_import import FollowImports
 from services.activities.usecases.import_file import ImportFile
+from services.activities.usecases.in_their_sports import InTheirSports
 from services.activities.usecases.keep_gear import KeepGear
 from services.activities.usecases.keep_zones import KeepZones
 from services.activities.usecases.look_along import BestEffortsOf, LapsOf, OriginalOf, SplitsOf, StreamsOf, ZonesOf
@@ -65,7 +67,8 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
     await events.listen(chassis.bus, store.learn)
     shares, zones = Shares(chassis.database), ZoneStore(chassis.database)
     keep_zones = KeepZones(zones, chassis.tombstones, chassis.secrets.derive("privacy-zones"), new_id, chassis.clock)
-    name_gear = NameGear(gear, new_id, chassis.clock)
+    in_their_sports = InTheirSports(parsers, store)
+    strava_runs, name_gear = StravaRuns(chassis.database), NameGear(gear, new_id, chassis.clock)
     archives = Archives(chassis.database)
     imports = ImportStore(chassis.database, archives, chassis.bus.outbox)
     may_hold = zips.Limits(settings.import_members, settings.import_expanded_gib * zips.GIB)
@@ -75,6 +78,8 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
         parsers=parsers,
         originals=originals,
         store=store,
+        in_their_sports=in_their_sports,
+        strava_runs=strava_runs,
         name_gear=name_gear,
         zones=keep_zones,
         live=chassis.live,
@@ -130,6 +135,8 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
                 parsers,
                 originals,
                 store,
+                in_their_sports,
+                strava_runs,
                 name_gear,
                 chassis.tombstones,
                 new_id,
@@ -141,7 +148,7 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
         checks={"parsers": parsers.check, **checks},
         jobs=(lambda: originals.sweep_for_ever(chassis.log), running.look_after),
         close=close,
-        people=RunnersActivities(store, gear, imports, zones),
+        people=RunnersActivities(store, gear, imports, zones, strava_runs),
         stamp_of=Stamps(chassis.database),
     )
 

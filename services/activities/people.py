@@ -21,6 +21,7 @@ from services.activities.store.gear import GearStore
 from services.activities.store.imports import ImportStore
 from services.activities.store.originals import Damaged
 from services.activities.store.sharing import ZoneStore
+from services.activities.store.strava_runs import StravaRuns
 from services.chassis.holdings import Holding
 from services.chassis.people import Belonging, Erased
 from services.chassis.problems import NotFound
@@ -45,6 +46,7 @@ class TakenActivity(Summary, frozen=True, kw_only=True):
     gear_id: str | None
     perceived_exertion: int | None
     said_by: SaidBy
+    strava_id: str | None
     load: float | None
     load_from: LoadFrom | None
 
@@ -104,6 +106,7 @@ class RunnersActivities:
     gear: GearStore
     imports: ImportStore
     zones: ZoneStore
+    strava_runs: StravaRuns
 
     async def takeout(self, sub: str) -> AsyncIterator[Belonging]:
         """All gear, then every activity, each after the file it came in; a file of several activities comes once."""
@@ -113,7 +116,7 @@ class RunnersActivities:
             yield Belonging(f"privacy-zones/{zone.id}.json", msgspec.json.encode(_taken_zone(zone)))
         for one in await self.imports.recent(sub):
             yield Belonging(f"imports/{one.id}.json", msgspec.json.encode(TakenImport.of(one)))
-        if removed := await self.store.removed_of_strava(sub):
+        if removed := await self.strava_runs.removed(sub):
             yield Belonging("strava-removed.json", msgspec.json.encode(TakenRemovals(strava_ids=removed)))
         paths: dict[str, str] = {}
         async for activity in self.store.all_of(sub):

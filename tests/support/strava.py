@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
+from services.activities.domain.strava import StravaRun
 from tests.support.recordings import Point, iso
 
 
@@ -33,3 +36,8 @@ def strava_run(points: Sequence[Point], **told: Any) -> dict[str, Any]:
         "streams": {"time_s": [(point.at - begin.at).total_seconds() for point in points], **known},
         **told,
     }
+
+
+def told_run(points: Sequence[Point], **told: Any) -> StravaRun:
+    """The same as it arrives."""
+    return msgspec.json.decode(msgspec.json.encode(strava_run(points, **told)), type=StravaRun)

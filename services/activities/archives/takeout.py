@@ -33,6 +33,7 @@ class TakenActivity(Summary, frozen=True, kw_only=True):
     visibility: Visibility = "private"
     gear_id: str | None = None
     perceived_exertion: Exertion | None = None
+    strava_id: str | None = None
     said_by: SaidBy = ALL_BY_RUNNER  # an older one does not tell
 
 
@@ -136,7 +137,6 @@ def removed_in(content: bytes) -> tuple[str, ...]:
 
 def labels_of(taken: TakenActivity, gear: Mapping[str, GearSaid]) -> Labels:
     """What its runner had said about an activity."""
-    strava_id = taken.source.strava_id
     return Labels(
         title=taken.title,
         description=taken.description,
@@ -146,7 +146,7 @@ def labels_of(taken: TakenActivity, gear: Mapping[str, GearSaid]) -> Labels:
         perceived_exertion=taken.perceived_exertion,
         created_at=taken.created_at,
         file_name=taken.source.name,
-        strava_id=strava_id if strava_id and is_id(strava_id) else None,
+        strava_id=taken.strava_id if is_id(taken.strava_id or "") else None,
         said_by=taken.said_by,
         whole=True,
     )

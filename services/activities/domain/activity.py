@@ -25,14 +25,12 @@ class Source(Struct, frozen=True):
     """Where the numbers of an activity came from; of a file its name and format.
 
     `sha256` is the digest of the bytes that they were read from: of a file as it was sent, or of what Strava told.
-    `strava_id` is which of Strava's activities it is, also where the numbers are a file's.
     """
 
     kind: SourceKind
     name: str | None = None
     format: Format | None = None
     sha256: str | None = None
-    strava_id: str | None = None
 
 
 class SaidBy(Struct, frozen=True, omit_defaults=True):
@@ -87,7 +85,10 @@ SAID = frozenset({"title", "description", "sport"})  # of a summary: what a runn
 
 
 class Activity(Summary, frozen=True, kw_only=True):
-    """A runner's activity. `version` rises with each change; `session` is its place in a file of several sports."""
+    """A runner's activity. `version` rises with each change; `session` is its place in a file of several sports.
+
+    `strava_id` is which one it is at Strava, where it was told of there, also where the numbers are a file's.
+    """
 
     id: str
     owner: str
@@ -100,6 +101,7 @@ class Activity(Summary, frozen=True, kw_only=True):
     gear_id: str | None = None
     perceived_exertion: int | None = None
     said_by: SaidBy = SaidBy()
+    strava_id: str | None = None
     load: float | None = None
     load_from: LoadFrom | None = None
 

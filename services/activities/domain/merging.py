@@ -31,19 +31,15 @@ def merged(existing: Activity, new: Activity, words: Words, *, sampled: tuple[bo
     Where the new data is richer it is taken. The id stays, and so does what its runner said here. Of two runs at Strava that
     are one, the first that came is the one.
     """
-    if new.source.strava_id and existing.source.strava_id not in {None, new.source.strava_id}:
+    if new.strava_id and existing.strava_id not in {None, new.strava_id}:
         return Merged(existing)
-    after = _with_words(existing, new, words)
-    ids = {"strava_id": existing.source.strava_id or new.source.strava_id}
+    after = _replaced(_with_words(existing, new, words), strava_id=existing.strava_id or new.strava_id)
     if not _is_richer(existing, new, words, sampled):
-        after = _replaced(after, source=_replaced(existing.source, **ids))
         return Merged(existing if after == existing else _replaced(after, updated_at=new.updated_at))
     told_anew = existing.source.kind == new.source.kind
     sport = new.sport if told_anew and existing.said_by.sport is None else existing.sport
-    source = _replaced(new.source, **ids)
-    return Merged(
-        _replaced(after, source=source, session=new.session, sport=sport, updated_at=new.updated_at), takes_data=True
-    )
+    numbers_of_new = {"source": new.source, "session": new.session, "sport": sport, "updated_at": new.updated_at}
+    return Merged(_replaced(after, **numbers_of_new), takes_data=True)
 
 
 def _is_richer(existing: Activity, new: Activity, words: Words, sampled: tuple[bool, bool]) -> bool:

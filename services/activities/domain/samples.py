@@ -19,12 +19,13 @@ from services.activities.domain.recording import Flags, Floats, Recording, Rows
 EARLIEST_S, LATEST_S = 631_065_600.0, 4_102_444_800.0  # FIT's epoch, the end of 1989, to the year 2100
 CLOCK_WAS_SET_S = 3 * 86_400.0
 LONGEST_S = 31 * 86_400.0
+SLOWEST_BPM, FASTEST_BPM = 25.0, 250.0
 
 # What is plausible, both ends included; what is outside was not measured but is a device's way to say nothing.
 _PLAUSIBLE: Mapping[str, tuple[float, float]] = {
     "distance": (0.0, 10_000_000.0),
     "altitude": (-500.0, 12_000.0),
-    "heart_rate": (25.0, 250.0),
+    "heart_rate": (SLOWEST_BPM, FASTEST_BPM),
     "cadence": (0.0, 260.0),
     "power": (0.0, 3_000.0),
     "speed": (0.0, 150.0),

@@ -91,7 +91,7 @@ def said_at_strava(activity: Activity, run: StravaRun, strava_id: str, gear_id: 
         title=title or activity.title,
         description=description or None,
         gear_id=gear_id,
-        source=msgspec.structs.replace(activity.source, strava_id=strava_id),
+        strava_id=strava_id,
         said_by=SaidBy(
             title="strava" if title else None,
             description="strava" if description else None,

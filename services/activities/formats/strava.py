@@ -9,6 +9,7 @@ import numpy as np
 
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.recording import Floats, Recording, Totals
+from services.activities.domain.samples import FASTEST_BPM, SLOWEST_BPM
 from services.activities.domain.strava import Measured, StravaStreams
 from services.activities.formats.limits import SAMPLES
 from services.activities.formats.sport_names import sport_named
@@ -53,8 +54,8 @@ def read_strava(content: bytes) -> list[Recording]:
                 timer_s=told.moving_s or None,
                 ascent_m=told.ascent_m,
                 calories_kcal=told.calories_kcal,
-                average_heart_rate_bpm=told.average_heart_rate_bpm,
-                max_heart_rate_bpm=told.max_heart_rate_bpm,
+                average_heart_rate_bpm=_heart_rate(told.average_heart_rate_bpm),
+                max_heart_rate_bpm=_heart_rate(told.max_heart_rate_bpm),
                 average_cadence=told.average_cadence_rpm,
                 average_power_w=told.average_power_w,
             ),
@@ -62,6 +63,10 @@ def read_strava(content: bytes) -> list[Recording]:
             timezone=told.timezone,
         )
     ]
+
+
+def _heart_rate(bpm: float | None) -> float | None:
+    return bpm if bpm is not None and SLOWEST_BPM <= bpm <= FASTEST_BPM else None
 
 
 def _columns(streams: StravaStreams, start: float) -> tuple[Floats, dict[str, Floats]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -11,13 +10,12 @@ from msgspec import Struct
 
 from services.activities import events
 from services.activities.domain.activity import Activity, read_anew
-from services.activities.domain.duplicates import START_WITHIN, same_activity
 from services.activities.domain.heart_rates import HeartRates, steady
 from services.activities.domain.load import load_of
-from services.activities.domain.merging import Merged, Words, merged
+from services.activities.domain.merging import Words
 from services.activities.domain.physiology import Physiology
-from services.activities.domain.problems import DuplicateActivity, RemovedHere
-from services.activities.parsers.parsed import ParsedActivity
+from services.activities.domain.problems import DuplicateActivity
+from services.activities.parsers.parsed import ParsedActivity, Reading
 from services.activities.store.documents import (
     ACTIVITY_FIELDS,
     HELD_FIELDS,
@@ -40,14 +38,13 @@ from services.activities.store.stamps import Stamps
 from services.activities.store.standing import Anew, Standing
 from services.activities.store.strava_runs import StravaRuns
 from services.activities.store.turns import Turns
+from services.activities.store.twins import Meeting, Twins
 from services.chassis.bus.outbox import Outbox
 from services.chassis.mongo import Database, Document, DuplicateKeyError, Session
 from services.chassis.problems import Conflict, NotFound, Stale
 
 ATTEMPTS = 3
 WEIGHED_AT_ONCE = 100
-_INSTANT = timedelta(milliseconds=1)
-_TWIN_FIELDS = {"started_at": 1, "distance_m": 1, "elapsed_s": 1, "source.sha256": 1, "session": 1}
 
 
 class NewActivity(Struct, frozen=True):
@@ -56,6 +53,11 @@ class NewActivity(Struct, frozen=True):
     activity: Activity
     parsed: ParsedActivity | None = None
     takes_default_gear: bool = True
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether it has samples, and not only totals."""
+        return self.parsed is not None and self.parsed.streams is not None
 
     def held(self, original: Place | None) -> Held:
         """It as it is kept. Without recorded heart rates the average stands for all the time."""
@@ -91,6 +93,7 @@ class ActivityStore:
         self._rebuilds = database.collection(REBUILDS)
         self._originals = originals
         self._strava_runs = StravaRuns(database)
+        self._twins = Twins(database)
         self._gear = gear
         self._standing = Standing(database, gear)
         self._everything = Everything(database)
@@ -128,20 +131,20 @@ class ActivityStore:
         await self._find_lost_records(owner)
         return arrived
 
-    async def meetings(self, owner: str, new: Sequence[NewActivity], words: Words) -> dict[str, Merged]:
+    async def meetings(self, owner: str, new: Sequence[NewActivity], words: Words) -> dict[str, Meeting]:
         """What would become of those that the runner has, by the id of the new one, as things are.
 
         Raises `DuplicateActivity` where nothing at all would be different.
         """
-        twins = await self._twins(owner, new)
-        meetings, differences = {}, len(new) - len(twins)
+        twins = await self._twins_of(owner, new)
+        meetings = {}
         for one in new:
             if one.activity.id in twins:
-                existing = held_of(await self._document(owner, twins[one.activity.id], HELD_FIELDS))
-                meetings[one.activity.id] = after = await self._meeting(existing, one, words)
-                differences += after.takes_data or after.activity != existing.activity
-                differences += await self._is_news(owner, one, existing.activity.id)
-        if not differences:
+                existing = await self.read(owner, twins[one.activity.id])
+                meetings[one.activity.id] = await self._twins.meeting(
+                    existing, one.activity, words, sampled=one.is_sampled
+                )
+        if len(twins) == len(new) and not any(one.is_different for one in meetings.values()):
             raise DuplicateActivity.of(twins[new[0].activity.id])
         return meetings
 
@@ -151,9 +154,9 @@ class ActivityStore:
         async def body(session: Session) -> Arrived:
             await self._guard(session, owner)
             if words == "refresh":
-                for strava_id in filter(None, [one.activity.source.strava_id for one in new]):
-                    await self.refuse_removed(owner, strava_id, session)
-            twins = await self._twins(owner, new, session)
+                for strava_id in filter(None, [one.activity.strava_id for one in new]):
+                    await self._strava_runs.refuse_removed(owner, strava_id, session)
+            twins = await self._twins_of(owner, new, session)
             fresh = [one for one in new if one.activity.id not in twins]
             again = {twins[one.activity.id]: one for one in new if one.activity.id in twins}
             different = await self._merge(session, owner, again, original, words) if words else []
@@ -178,28 +181,9 @@ class ActivityStore:
 
     async def refuse_duplicates(self, owner: str, new: Sequence[NewActivity]) -> None:
         """Raise `DuplicateActivity` where the runner has all of these already."""
-        twins = await self._twins(owner, new)
+        twins = await self._twins_of(owner, new)
         if len(twins) == len(new):
             raise DuplicateActivity.of(twins[new[0].activity.id])
-
-    async def from_strava(self, owner: str, strava_id: str) -> Activity | None:
-        """The activity that a run of Strava's is; None where it never came. Raises `RemovedHere`."""
-        await self.refuse_removed(owner, strava_id)
-        activity_id = await self._strava_runs.activity(owner, strava_id)
-        return await self.read(owner, activity_id) if activity_id else None
-
-    async def removed_of_strava(self, owner: str) -> list[str]:
-        """Strava's ids of what a runner removed here."""
-        return await self._strava_runs.removed(owner)
-
-    async def restore_removed(self, owner: str, strava_ids: Sequence[str]) -> None:
-        """Take over what a runner had removed elsewhere."""
-        await self._strava_runs.restore_removed(owner, strava_ids)
-
-    async def refuse_removed(self, owner: str, strava_id: str, session: Session | None = None) -> None:
-        """Raise `RemovedHere` for a run of Strava's that its runner removed here."""
-        if await self._strava_runs.is_removed(owner, strava_id, session):
-            raise RemovedHere
 
     async def read(self, owner: str, activity_id: str) -> Activity:
         """One activity. Raises `NotFound`."""
@@ -211,35 +195,34 @@ class ActivityStore:
         activity_id: str,
         corrected: Callable[[Activity], Activity],
         expected: int | None,
-        parsed: ParsedActivity | None = None,
+        reading: Reading | None = None,
     ) -> Activity:
         """Change an activity by a function of it, which may run more than once, and return what it is then.
 
-        With `parsed`, what is in its file as it was read now, all numbers are those; where it was read as another sport
-        than the activity is by then, they are left alone. Raises `NotFound`, and `Stale` where it is not of the expected
-        version.
+        With `reading`, what is in its file as it was read now, all numbers are those; where it was read as another sport
+        than the activity is by then, or of another file, they are left alone. Raises `NotFound`, and `Stale` where it is not
+        of the expected version.
         """
 
         async def body(session: Session) -> Activity:
             held = await self._current(session, owner, activity_id, expected)
             await self._guard(session, owner)
             after = corrected(held.activity)
-            rest = held
-            if parsed is not None and parsed.summary.sport == after.sport:
-                after = read_anew(after, parsed.summary)
-                rest = NewActivity(after, parsed).held(held.original)
-            changed = await self._change(session, held, _with(rest, after), None if rest is held else parsed)
-            return changed.activity
+            if reading is not None and reading.is_of(after):
+                after = read_anew(after, reading.activity.summary)
+                anew = NewActivity(after, reading.activity).held(held.original)
+                return (await self._change(session, held, anew, reading.activity)).activity
+            return (await self._change(session, held, _with(held, after))).activity
 
         async with self._turns.of(owner):
             after = await self._database.transact(body)
         await self._find_lost_records(owner)
         return after
 
-    async def read_anew(self, owner: str, activity_id: str, parsed: ParsedActivity) -> bool:
+    async def read_anew(self, owner: str, activity_id: str, reading: Reading) -> bool:
         """Keep what is in an activity's file as it was read now; returns whether that is different. Raises `NotFound`."""
         before = await self.read(owner, activity_id)
-        return await self.correct(owner, activity_id, lambda activity: activity, None, parsed) != before
+        return await self.correct(owner, activity_id, lambda activity: activity, None, reading) != before
 
     async def remove(self, owner: str, activity_id: str, expected: int | None) -> None:
         """Remove an activity and all that came with it. Raises `NotFound`, `Stale`."""
@@ -386,35 +369,25 @@ class ActivityStore:
         different = []
         for activity_id, one in again.items():
             held = await self._current(session, owner, activity_id, None)
-            meeting = await self._meeting(held, one, words, session)
-            after, parsed = _with(held, meeting.activity), None
-            if meeting.takes_data and one.parsed is not None:
-                if one.parsed.summary.sport != meeting.activity.sport:
+            meeting = await self._twins.meeting(
+                held.activity, one.activity, words, sampled=one.is_sampled, session=session
+            )
+            after, parsed = _with(held, meeting.merged.activity), None
+            if meeting.merged.takes_data and one.parsed is not None:
+                if one.parsed.summary.sport != after.activity.sport:
                     raise Conflict("Its sport was changed at the same moment: try again")
                 parsed = one.parsed
-                after = NewActivity(read_anew(meeting.activity, parsed.summary), parsed).held(original)
-            news = await self._is_news(owner, one, activity_id, session)
-            if news and one.activity.source.strava_id is not None:
-                await self._strava_runs.link(session, owner, one.activity.source.strava_id, activity_id)
+                after = NewActivity(read_anew(after.activity, parsed.summary), parsed).held(original)
+            if meeting.is_news:
+                await self._strava_runs.link(session, owner, one.activity.strava_id, activity_id)
             changed = await self._change(session, held, after, parsed)
-            if held.original not in {None, changed.original}:
+            if held.original is not None and held.original != changed.original:
                 await self._originals.let_go(session, owner, held.original)
-            if changed != held or news:
+            if meeting.is_different:
                 different.append(changed)
         return different
 
-    async def _meeting(self, held: Held, new: NewActivity, words: Words, session: Session | None = None) -> Merged:
-        """What becomes of an activity that has come again."""
-        found = await self._streams.find_one({"_id": held.activity.id}, {"points": 1}, session=session)
-        sampled = (found is not None, new.parsed is not None and new.parsed.streams is not None)
-        return merged(held.activity, new.activity, words, sampled=sampled)
-
-    async def _is_news(self, owner: str, new: NewActivity, activity_id: str, session: Session | None = None) -> bool:
-        """Whether it was not known yet that a run of Strava's is this activity."""
-        strava_id = new.activity.source.strava_id
-        return strava_id is not None and await self._strava_runs.activity(owner, strava_id, session) != activity_id
-
-    async def _change(self, session: Session, before: Held, after: Held, parsed: ParsedActivity | None) -> Held:
+    async def _change(self, session: Session, before: Held, after: Held, parsed: ParsedActivity | None = None) -> Held:
         """Keep an activity as it is after a change, and all that follows; returns it with its load and version.
 
         With `parsed`, so is what was measured along it. Where nothing is different nothing is written.
@@ -473,24 +446,8 @@ class ActivityStore:
         async with self._turns.of(owner):
             await self._database.transact(body)
 
-    async def _twins(self, owner: str, new: Sequence[NewActivity], session: Session | None = None) -> dict[str, str]:
-        """Which of these the runner has already: the id it has, by the id of the new one."""
-        twins = {}
-        for one in new:
-            strava_id = one.activity.source.strava_id
-            linked = await self._strava_runs.activity(owner, strava_id, session) if strava_id else None
-            if linked is not None:
-                twins[one.activity.id] = linked
-        starts = [one.activity.started_at for one in new]
-        # strict, for the reason that `finding.Listing` tells
-        within = {"$gt": min(starts) - START_WITHIN - _INSTANT, "$lt": max(starts) + START_WITHIN + _INSTANT}
-        found = self._activities.find({"owner": owner, "started_at": within}, _TWIN_FIELDS, session=session)
-        known = await found.to_list(None)
-        for one in new:
-            twin = next((document["_id"] for document in known if _is_twin(one.activity, document)), None)
-            if twin is not None:
-                twins.setdefault(one.activity.id, twin)
-        return twins
+    async def _twins_of(self, owner: str, new: Sequence[NewActivity], session: Session | None = None) -> dict[str, str]:
+        return await self._twins.of(owner, [one.activity for one in new], session)
 
     async def _insert(
         self, session: Session, owner: str, fresh: Sequence[NewActivity], original: Place | None
@@ -508,8 +465,7 @@ class ActivityStore:
         if streams:
             await self._streams.insert_many(streams, session=session)
         for one in geared:
-            if one.source.strava_id is not None:
-                await self._strava_runs.link(session, owner, one.source.strava_id, one.id)
+            await self._strava_runs.link(session, owner, one.strava_id, one.id)
         await self._standing.follow(session, owner, added=held)
         return tuple(one.activity for one in held)
 
@@ -522,12 +478,3 @@ def weighed(held: Held, physiology: Physiology) -> Held:
 
 def _with(held: Held, activity: Activity) -> Held:
     return msgspec.structs.replace(held, activity=activity)
-
-
-def _is_twin(activity: Activity, document: Document) -> bool:
-    """Whether a known activity is this one: the same session of the same bytes, or of other bytes much the same."""
-    sha256 = document.get("source", {}).get("sha256")
-    if sha256 is not None and sha256 == activity.source.sha256:
-        return bool(document["session"] == activity.session)
-    other: tuple[datetime, float, float] = (document["started_at"], document["distance_m"], document["elapsed_s"])
-    return same_activity(activity.started_at, activity.distance_m, activity.elapsed_s, other)

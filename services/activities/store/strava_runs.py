@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from services.activities.domain.problems import RemovedHere
 from services.activities.store.shape import STRAVA_RUNS
 from services.chassis.mongo import Database, Document, Session
 
@@ -24,15 +25,18 @@ class StravaRuns:
         found = await self._find(owner, strava_id, session)
         return found["activity"] if found else None
 
-    async def is_removed(self, owner: str, strava_id: str, session: Session | None = None) -> bool:
-        """Whether its runner removed it here."""
+    async def refuse_removed(self, owner: str, strava_id: str, session: Session | None = None) -> None:
+        """Raise `RemovedHere` for one that its runner removed here."""
         found = await self._find(owner, strava_id, session)
-        return found is not None and found["activity"] is _REMOVED
+        if found is not None and found["activity"] is _REMOVED:
+            raise RemovedHere
 
-    async def link(self, session: Session, owner: str, strava_id: str, activity_id: str) -> None:
-        """Say which activity it is from now on."""
-        document = {"_id": _id(owner, strava_id), "owner": owner, "activity": activity_id}
-        await self._runs.replace_one({"_id": document["_id"]}, document, upsert=True, session=session)
+    async def link(self, session: Session, owner: str, strava_id: str | None, activity_id: str) -> None:
+        """Say which activity one of Strava's is from now on; None is none of them."""
+        if strava_id is not None:
+            name = _id(owner, strava_id)
+            document = {"_id": name, "owner": owner, "activity": activity_id}
+            await self._runs.replace_one({"_id": name}, document, upsert=True, session=session)
 
     async def let_go(self, session: Session, activity_id: str) -> None:
         """Remember of the runs that an activity was that their runner removed them."""

@@ -12,7 +12,7 @@ from services.activities.domain.activity import Activity
 from services.activities.domain.corrections import Correction, corrected
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.sports import Sport
-from services.activities.parsers.parsed import ParsedActivity
+from services.activities.parsers.parsed import Reading
 from services.activities.parsers.pool import ParserPool
 from services.activities.store.activities import ActivityStore
 
@@ -31,12 +31,12 @@ class CorrectActivity:
         In another sport the same file means other numbers: steps are counted by the leg, and slow is not standing.
         """
         now = self.clock()
-        parsed = None if correction.sport is UNSET else await self._in_sport(owner, activity_id, correction.sport)
+        reading = None if correction.sport is UNSET else await self._in_sport(owner, activity_id, correction.sport)
         return await self.store.correct(
-            owner, activity_id, lambda activity: corrected(activity, correction, now), expected, parsed
+            owner, activity_id, lambda activity: corrected(activity, correction, now), expected, reading
         )
 
-    async def _in_sport(self, owner: str, activity_id: str, sport: Sport) -> ParsedActivity | None:
+    async def _in_sport(self, owner: str, activity_id: str, sport: Sport) -> Reading | None:
         """What was measured, read as of this sport; None where it is of it already, or was entered by hand."""
         before = await self.store.read(owner, activity_id)
         if before.sport == sport or before.source.kind == "manual":
@@ -46,4 +46,4 @@ class CorrectActivity:
             parsed = await self.parsers.parse(content, {before.session: sport})
         except NotAnActivity:  # we could read it once: the sport is said all the same
             return None
-        return parsed.activities[before.session] if before.session < len(parsed.activities) else None
+        return parsed.session(before.session)

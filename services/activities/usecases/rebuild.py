@@ -1,4 +1,4 @@
-"""Reading every file anew: what a better reader makes of it replaces what an older one made, while it is served.
+"""Reading every file, and what Strava told, anew: a better reader's numbers replace an older one's, while they are served.
 
 What runners said stays: titles, descriptions, sports, gear, who may see it. An interrupted rebuild goes on where it was.
 """
@@ -67,9 +67,9 @@ class Rebuild:
             return None
         changed = 0
         for activity_id, session, _ in files.activities:
-            if session < len(parsed.activities):
+            if reading := parsed.session(session):
                 try:
-                    changed += await self.store.read_anew(owner, activity_id, parsed.activities[session])
+                    changed += await self.store.read_anew(owner, activity_id, reading)
                 except NotFound:  # removed in the meantime
                     continue
         return changed

@@ -20,7 +20,7 @@ import msgspec
 from services.activities.archives.plans import Item, Plan, plan_of
 from services.activities.archives.takeout import TakenActivity, by_hand_in
 from services.activities.archives.zips import Limits
-from services.activities.domain.activity import Activity, read_anew
+from services.activities.domain.activity import Activity
 from services.activities.domain.corrections import by_hand
 from services.activities.domain.imports import MOST_REASONS, Failure, Outcome, State
 from services.activities.domain.labels import GearSaid, Labels, labelled
@@ -32,8 +32,10 @@ from services.activities.store.archives import Archives
 from services.activities.store.files import Place
 from services.activities.store.imports import Held, ImportStore, Superseded
 from services.activities.store.originals import Originals
+from services.activities.store.strava_runs import StravaRuns
 from services.activities.usecases.follow_import import stream_of
 from services.activities.usecases.import_file import new_activities, of_a_file
+from services.activities.usecases.in_their_sports import InTheirSports
 from services.activities.usecases.keep_zones import KeepZones
 from services.activities.usecases.name_gear import NameGear
 from services.chassis.bus.event import Job
@@ -92,6 +94,8 @@ class RunImports:
     parsers: ParserPool
     originals: Originals
     store: ActivityStore
+    in_their_sports: InTheirSports
+    strava_runs: StravaRuns
     name_gear: NameGear
     zones: KeepZones
     live: EventLog
@@ -160,7 +164,7 @@ class RunImports:
         until = time.monotonic() + self.turn_s
         if turn.at == 0:
             await self._restore_zones(turn)
-            await self.store.restore_removed(turn.held.owner, turn.plan.removed)
+            await self.strava_runs.restore_removed(turn.held.owner, turn.plan.removed)
             for said in turn.plan.gear.values():
                 await self._gear_id(turn, said)
         for item in islice(turn.plan.items, turn.at, None):
@@ -208,7 +212,7 @@ class RunImports:
         counted = _Counted(self.imports, turn.held, turn.at, self.clock())
         return await self.store.merge(turn.held.owner, new, place, counted, turn.words)
 
-    async def _read(self, turn: _Turn, item: Item) -> tuple[list[NewActivity], Place | None]:
+    async def _read(self, turn: _Turn, item: Item) -> tuple[Sequence[NewActivity], Place | None]:
         """What is to be added of a file, and where the file is. Raises `NotAnActivity`, `DuplicateActivity`."""
         owner = turn.held.owner
         content, taken = await asyncio.to_thread(turn.plan.read, item)
@@ -218,31 +222,12 @@ class RunImports:
         if turn.plan.kind != "takeout":
             of_a_file(parsed)
         found = new_activities(owner, item.name, parsed, self.new_id, self.clock())
-        new = [one for one in [await self._said(turn, item, taken, one, len(found)) for one in found] if one]
+        said = [await self._said(turn, item, taken, one, len(found)) for one in found]
+        new: Sequence[NewActivity] = [one for one in said if one]
         if not new:
             return [], None
-        new = await self._in_their_sports(turn, content, new)
+        new = await self.in_their_sports(owner, content, new, turn.words)
         return new, await self.originals.put_away(owner, parsed.sha256, parsed.original)
-
-    async def _in_their_sports(self, turn: _Turn, content: bytes, new: list[NewActivity]) -> list[NewActivity]:
-        """The activities of a file with the numbers that they have in the sports which they are said to be.
-
-        Raises `DuplicateActivity` where all of them are here already, and nothing of them is different.
-        """
-        meetings = await self.store.meetings(turn.held.owner, new, turn.words)
-        kept = {id_: one.activity.sport for id_, one in meetings.items() if one.takes_data}
-        sports = {one.activity.session: kept.get(one.activity.id, one.activity.sport) for one in new}
-        if all(one.parsed and one.parsed.summary.sport == sports[one.activity.session] for one in new):
-            return new
-        parsed = (await self.parsers.parse_in_background(content, sports)).activities
-        return [
-            msgspec.structs.replace(
-                one,
-                activity=read_anew(one.activity, parsed[one.activity.session].summary),
-                parsed=parsed[one.activity.session],
-            )
-            for one in new
-        ]
 
     async def _said(
         self, turn: _Turn, item: Item, taken: Sequence[TakenActivity], new: NewActivity, sessions: int

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -18,13 +17,15 @@ from services.activities.domain.labels import GearSaid
 from services.activities.domain.local_time import kept, known_zone
 from services.activities.domain.merging import merged
 from services.activities.domain.problems import DuplicateActivity, NotAnActivity, RemovedHere
-from services.activities.domain.sports import Sport
 from services.activities.domain.strava import StravaRun, said_at_strava, written
 from services.activities.formats.sport_names import sport_named
+from services.activities.parsers.parsed import ParsedFile
 from services.activities.parsers.pool import ParserPool
 from services.activities.store.activities import ActivityStore, NewActivity
 from services.activities.store.originals import Originals
+from services.activities.store.strava_runs import StravaRuns
 from services.activities.usecases.import_file import new_activities
+from services.activities.usecases.in_their_sports import InTheirSports
 from services.activities.usecases.name_gear import NameGear
 from services.activities.usecases.newcomers import refuse_deleted
 from services.chassis.idempotency import unkeyed
@@ -64,6 +65,8 @@ class TakeFromStrava:
     parsers: ParserPool
     originals: Originals
     store: ActivityStore
+    in_their_sports: InTheirSports
+    strava_runs: StravaRuns
     name_gear: NameGear
     tombstones: Tombstones
     new_id: Callable[[], str]
@@ -92,7 +95,9 @@ class TakeFromStrava:
     async def _take(self, owner: str, strava_id: str, run: StravaRun) -> Taken:
         for _ in range(ATTEMPTS):
             try:
-                known = await self.store.from_strava(owner, strava_id)
+                await self.strava_runs.refuse_removed(owner, strava_id)
+                linked = await self.strava_runs.activity(owner, strava_id)
+                known = await self.store.read(owner, linked) if linked else None
                 content, sha256 = await asyncio.to_thread(_written, run)
                 gear_id = await self._gear_id(owner, run)
                 told = _Told(owner, strava_id, run, content, gear_id)
@@ -125,26 +130,24 @@ class TakeFromStrava:
         return Taken("unchanged" if after == known else "merged", known.id)
 
     async def _take_all(self, told: _Told) -> Taken:
-        new, compressed = await self._read(told)
-        meeting = (await self.store.meetings(told.owner, [new], "refresh")).get(new.activity.id)
-        if meeting and meeting.takes_data and meeting.activity.sport != new.activity.sport:
-            new, compressed = await self._read(told, {0: meeting.activity.sport})
-        place = await self.originals.put_away(told.owner, new.activity.source.sha256 or "", compressed)
-        arrived = await self.store.merge(told.owner, [new], place, unkeyed(), "refresh")
-        ((outcome, activity),) = [("added", one) for one in arrived.added] + [("merged", one) for one in arrived.merged]
-        return Taken("added" if outcome == "added" else "merged", activity.id)
+        parsed = await self._parsed(told.content)
+        now = self.clock()
+        (found,) = new_activities(told.owner, "", parsed, self.new_id, now)
+        activity = said_at_strava(found.activity, told.run, told.strava_id, told.gear_id)
+        lately = now - activity.started_at < LATELY
+        one = NewActivity(activity, found.parsed, takes_default_gear=lately)
+        new = await self.in_their_sports(told.owner, told.content, [one], "refresh")
+        place = await self.originals.put_away(told.owner, parsed.sha256, parsed.original)
+        arrived = await self.store.merge(told.owner, new, place, unkeyed(), "refresh")
+        (activity,) = arrived.added or arrived.merged
+        return Taken("added" if arrived.added else "merged", activity.id)
 
-    async def _read(self, told: _Told, sports: Mapping[int, Sport] = MappingProxyType({})) -> tuple[NewActivity, bytes]:
-        """The activity in what Strava tells, and the bytes of it to keep. Raises `Invalid`."""
+    async def _parsed(self, content: bytes) -> ParsedFile:
+        """What was measured. Raises `Invalid`."""
         try:
-            parsed = await self.parsers.parse_in_background(told.content, sports)
+            return await self.parsers.parse_in_background(content)
         except NotAnActivity as problem:
             raise Invalid.field("streams", problem.detail) from None
-        now = self.clock()
-        (new,) = new_activities(told.owner, "", parsed, self.new_id, now)
-        activity = said_at_strava(new.activity, told.run, told.strava_id, told.gear_id)
-        lately = now - activity.started_at < LATELY
-        return NewActivity(activity, new.parsed, takes_default_gear=lately), parsed.original
 
 
 def _written(run: StravaRun) -> tuple[bytes, str]:

@@ -1,4 +1,7 @@
-"""What is kept step by step is what reading every file anew makes: after any uploads, corrections, profiles and removals."""
+"""What is kept step by step is what reading every file anew makes.
+
+After any uploads, archives, runs from Strava, corrections, profiles and removals, in any order.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule, run_state_machine_as_test
 
+from services.activities.domain.activity import SaidBy
 from services.activities.domain.corrections import Correction, ManualActivity, by_hand
+from services.activities.domain.labels import Labels, labelled
 from services.activities.domain.listing import Wanted
+from services.activities.domain.merging import Words
 from services.activities.domain.physiology import UNTOLD, Physiology
 from services.activities.domain.problems import DuplicateActivity
 from services.activities.domain.roll_ups import PERIODS
@@ -31,16 +37,26 @@ from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
 from services.activities.store.rebuilds import Place, Rebuilds
 from services.activities.store.shape import COLLECTIONS
+from services.activities.store.strava_runs import StravaRuns
 from services.activities.usecases.correct_activity import CorrectActivity
 from services.activities.usecases.import_file import new_activities
+from services.activities.usecases.in_their_sports import InTheirSports
+from services.activities.usecases.name_gear import NameGear
 from services.activities.usecases.rebuild import Rebuild
+from services.activities.usecases.take_from_strava import TakeFromStrava
 from services.chassis.bus import outbox
 from services.chassis.bus.outbox import Outbox
+from services.chassis.catalogue import MetricCatalogue
 from services.chassis.idempotency import unkeyed
+from services.chassis.metrics import NoMetrics
 from services.chassis.mongo import Database, Mongo
+from services.chassis.secrets import Secrets
+from services.chassis.tombstones import Tombstones
 from services.command.activities import activities
+from services.command.logbook import quiet
 from tests.support.database import DatabaseServer
-from tests.support.recordings import START, Session, a_run, fit, gpx, without
+from tests.support.recordings import START, Point, Session, a_run, fit, gpx, without
+from tests.support.strava import told_run
 
 T = TypeVar("T")
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -69,11 +85,34 @@ def files() -> list[bytes]:
 FILES = files()
 
 
+def at_strava() -> list[list[Point]]:
+    """Runs that Strava has: of some of the files, of one by hand, and of its own."""
+    days = [START + timedelta(days=10 * n, hours=n) for n in range(9)]
+    return [
+        a_run(895, start=days[0], every=2),
+        without(a_run(500, speed=2.0, start=days[3]), "altitude"),
+        a_run(1800, speed=0.222, start=days[5], every=10),  # of the file without samples
+        a_run(700, start=days[6] + timedelta(minutes=30)),  # the last of a triathlon
+        a_run(1500, speed=10 / 3, start=NOW - timedelta(days=3), every=5),
+        a_run(600, speed=3.5, start=days[8]),
+    ]
+
+
+AT_STRAVA = at_strava()
+
+
 class InThisProcess:
     """Reads files as a worker does, without one."""
 
+    async def parse_in_background(self, content: bytes, sports: Mapping[int, Sport] = {}) -> ParsedFile:
+        return await self.parse(content, sports)
+
     async def parse(self, content: bytes, sports: Mapping[int, Sport] = {}) -> ParsedFile:
         return parsed_file(content, hashlib.sha256(content).hexdigest(), sports, level=1)
+
+
+def new_id() -> str:
+    return f"{next(numbers):024x}"
 
 
 class Runnerly:
@@ -87,13 +126,40 @@ class Runnerly:
         self.rebuilds = Rebuilds(database)
         self.rebuild = Rebuild(self.parsers, self.originals, self.store, self.rebuilds)
         self.correct = CorrectActivity(self.store, self.parsers, lambda: NOW)
+        self.in_their_sports = InTheirSports(self.parsers, self.store)
+        self.strava_runs = StravaRuns(database)
+        self.take_from_strava = TakeFromStrava(
+            self.parsers,
+            self.originals,
+            self.store,
+            self.in_their_sports,
+            self.strava_runs,
+            NameGear(GearStore(database), new_id, lambda: NOW),
+            Tombstones(database, Secrets(bytes(32))),
+            new_id,
+            lambda: NOW,
+            quiet(),
+            NoMetrics(MetricCatalogue.read()),
+        )
 
     async def upload(self, owner: str, content: bytes) -> list[str]:
         parsed = await self.parsers.parse(content)
-        new = new_activities(owner, "a.fit", parsed, lambda: f"{next(numbers):024x}", NOW)
+        new = new_activities(owner, "a.fit", parsed, new_id, NOW)
         place = await self.originals.put_away(owner, parsed.sha256, parsed.original)
         try:
             return [one.id for one in await self.store.add(owner, new, place, unkeyed())]
+        except DuplicateActivity:
+            return []
+
+    async def bring(self, owner: str, content: bytes, labels: Labels, words: Words) -> list[str]:
+        """A file of an archive, and what that says about it."""
+        parsed = await self.parsers.parse(content)
+        found = new_activities(owner, "a.fit", parsed, new_id, NOW)
+        said = [msgspec.structs.replace(one, activity=labelled(one.activity, labels, None)) for one in found]
+        try:
+            new = await self.in_their_sports(owner, content, said, words)
+            place = await self.originals.put_away(owner, parsed.sha256, parsed.original)
+            return [one.id for one in (await self.store.merge(owner, new, place, unkeyed(), words)).added]
         except DuplicateActivity:
             return []
 
@@ -129,6 +195,7 @@ class Changes(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.mongo, self.runnerly = self.run(self.connect(uri, database))
         self.owner = f"runner-{next(numbers):06}"
+        self.titles: dict[str, str] = {}  # that the runner said here
 
     def run(self, doing: Coroutine[Any, Any, T]) -> T:
         return self.loop.run(doing)
@@ -138,9 +205,9 @@ class Changes(RuleBasedStateMachine):
         mongo = Mongo(uri)
         return mongo, Runnerly(mongo.database(database))
 
-    @rule(target=activities, content=st.sampled_from(FILES))
-    def upload(self, content: bytes) -> Any:
-        return multiple(*self.run(self.runnerly.upload(self.owner, content)))
+    @rule(target=activities, number=st.integers(0, len(FILES) - 1))
+    def upload(self, number: int) -> Any:
+        return multiple(*self.run(self.runnerly.upload(self.owner, FILES[number])))
 
     @rule(target=activities, day=st.integers(0, 40), metres=st.sampled_from([0.0, 5000.0, 5000.5]))
     def add_by_hand(self, day: int, metres: float) -> Any:
@@ -153,7 +220,7 @@ class Changes(RuleBasedStateMachine):
             elapsed_s=1500.0,
             average_heart_rate_bpm=150.0,
         )
-        activity = by_hand(manual, owner=self.owner, activity_id=f"{next(numbers):024x}", now=NOW)
+        activity = by_hand(manual, owner=self.owner, activity_id=new_id(), now=NOW)
         try:
             added = self.run(self.runnerly.store.add(self.owner, [NewActivity(activity)], None, unkeyed()))
         except DuplicateActivity:
@@ -168,9 +235,41 @@ class Changes(RuleBasedStateMachine):
     def correct_title(self, activity: str, title: str) -> None:
         correction = Correction(title=title, perceived_exertion=7, visibility="public")
         self.run(self.runnerly.correct(self.owner, activity, correction, None))
+        self.titles[activity] = title
+
+    @rule(
+        target=activities,
+        number=st.integers(0, len(AT_STRAVA) - 1),
+        title=st.sampled_from(["Lunch Run", "Tempo", None]),
+        sport=st.sampled_from(["Run", "Run", "Ride"]),
+        cut=st.sampled_from([0, 0, 1]),
+        sampled=st.sampled_from([True, True, False]),
+    )
+    def tell_of_strava(self, number: int, title: str | None, sport: str, cut: int, sampled: bool) -> Any:
+        points = AT_STRAVA[number][: -1 - cut]
+        run = told_run(points, title=title, sport_type=sport, **({} if sampled else {"streams": None}))
+        taken = self.run(self.runnerly.take_from_strava(self.owner, str(number), run))
+        return taken.activity_id if taken.outcome == "added" else multiple()
+
+    @rule(
+        target=activities,
+        number=st.integers(0, len(FILES) - 1),
+        sport=st.sampled_from([None, None, "walking"]),
+        words=st.sampled_from(["keep", "fill"]),
+    )
+    def bring(self, number: int, sport: Sport | None, words: Words) -> Any:
+        exported = words == "fill"  # by Strava
+        labels = Labels(
+            title="Export" if exported else None,
+            sport=sport,
+            strava_id="0" if exported and number == 0 else None,
+            said_by=SaidBy(title="strava" if exported else None),
+        )
+        return multiple(*self.run(self.runnerly.bring(self.owner, FILES[number], labels, words)))
 
     @rule(activity=consumes(activities))
     def remove(self, activity: str) -> None:
+        self.titles.pop(activity, None)
         self.run(self.runnerly.store.remove(self.owner, activity, None))
 
     @rule(
@@ -191,6 +290,10 @@ class Changes(RuleBasedStateMachine):
 
     async def is_what_rebuilding_makes(self) -> None:
         before = await self.runnerly.seen(self.owner)
+        activities = before["activities"]
+        assert {one: activities[one].title for one in self.titles} == self.titles
+        known = [one.strava_id for one in activities.values() if one.strava_id]
+        assert sorted(known) == sorted(set(known))
         done = await self.runnerly.rebuild(lambda _: None)
         assert (done.changed, done.failed) == (0, 0)
         assert await self.runnerly.seen(self.owner) == before
@@ -276,6 +379,16 @@ async def test_a_rebuild_goes_on_where_it_was_interrupted(runnerly: Runnerly, mo
     assert len(read) == 2
     assert done.done == 6
     assert await runnerly.rebuilds.place() == Place()
+
+
+async def test_what_was_read_of_what_another_has_replaced_meanwhile_is_left_alone(runnerly: Runnerly) -> None:
+    taken = await runnerly.take_from_strava("ann", "1", told_run(AT_STRAVA[0]))
+    assert taken.activity_id is not None
+    _, content = await runnerly.store.original("ann", taken.activity_id)
+    reading = (await runnerly.parsers.parse(content)).session(0)
+    assert await runnerly.bring("ann", FILES[0], Labels(), "keep") == []
+    assert await runnerly.store.read_anew("ann", taken.activity_id, reading) is False
+    assert (await runnerly.store.read("ann", taken.activity_id)).distance_m == 2700.0
 
 
 async def test_a_file_that_can_not_be_read_any_more_leaves_its_activity(runnerly: Runnerly, database: Database) -> None:

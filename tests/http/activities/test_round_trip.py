@@ -18,6 +18,7 @@ from tests.support.archives import zipped
 from tests.support.recorded import RecordedLogs, RecordedMetrics
 from tests.support.recordings import START, Session, a_run, fit, gpx, tcx
 from tests.support.runners import Runner, Track
+from tests.support.strava import strava_run
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -120,6 +121,42 @@ async def test_all_of_it_is_the_same_in_another_account(runner: Runner, other: R
     again = await imported(other, takeout(await taken_out(shared_track, other)))
     assert (again["added"], again["duplicates"]) == (0, 4)
     assert await whole(other) == there
+
+
+async def test_runs_of_strava_are_the_same_too_and_known_again(
+    runner: Runner, other: Runner, shared_track: Track
+) -> None:
+    runs = [a_run(600, start=day) for day in LATER[:3]]
+    await shared_track.told(runner, "1", strava_run(runs[0], description="Wet", gear="Blue"))
+    await runner.uploaded(fit(Session(runs[1])), "watch.fit")
+    _, edited = await shared_track.told(runner, "2", strava_run(runs[1], title="Tempo"))
+    await runner.ask("PATCH", f"/activities/{edited}", json={"description": "Mine"})
+    _, removed = await shared_track.told(runner, "3", strava_run(runs[2]))
+    await runner.ask("DELETE", f"/activities/{removed}")
+    members = await taken_out(shared_track, runner)
+    end = await imported(other, takeout(members))
+    assert (end["added"], end["failed"]) == (2, [])
+    assert await whole(other) == await whole(runner)
+    assert (await shared_track.told(other, "1", strava_run(runs[0], description="Dry", gear="Blue")))[0] == "merged"
+    assert (await shared_track.told(other, "2", strava_run(runs[1], title="Slow", description="Theirs")))[0] == "merged"
+    assert await shared_track.told(other, "3", strava_run(runs[2])) == ("removed", None)
+    assert {(one["title"], one["description"]) for one in await all_of(other)} == {
+        ("Lunch Run", "Dry"),
+        ("Slow", "Mine"),
+    }
+    before = await whole(other)
+    end = await imported(other, takeout(members))
+    assert (end["added"], end["duplicates"]) == (0, 2)
+    assert await whole(other) == before
+
+
+async def test_what_strava_told_can_not_be_uploaded(runner: Runner, shared_track: Track) -> None:
+    await shared_track.told(runner, "1", strava_run(a_run(600)))
+    members = await taken_out(shared_track, runner)
+    (content,) = (content for path, content in members.items() if path.startswith("originals/"))
+    assert (await runner.upload(content, "run.json")).status == 422
+    end = await imported(runner, zipped({"run.json": content}))
+    assert (end["added"], end["failures"]) == (0, 1)
 
 
 async def test_it_does_not_overwrite_what_is_there(runner: Runner, other: Runner, shared_track: Track) -> None:

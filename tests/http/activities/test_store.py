@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import random
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,10 +14,10 @@ import msgspec
 import pytest
 import zstandard
 
-from services.activities.domain.activity import Activity, Source
+from services.activities.domain.activity import ALL_BY_RUNNER, Activity, SaidBy, Source
 from services.activities.domain.efforts import Effort
 from services.activities.domain.listing import Wanted
-from services.activities.domain.problems import DuplicateActivity
+from services.activities.domain.problems import DuplicateActivity, RemovedHere
 from services.activities.domain.sports import SPORTS
 from services.activities.parsers.parsed import ParsedActivity
 from services.activities.store.activities import ActivityStore, NewActivity
@@ -105,6 +106,38 @@ async def test_of_the_same_run_in_other_bytes_from_many_processes_one_is_added(h
     ]
     racing = (house.add(run) for house, run in zip(houses, runs, strict=True))
     assert await outcomes(*racing) == {"added": 1, "DuplicateActivity": 3}
+
+
+async def test_of_a_file_and_strava_at_many_processes_one_activity_is_left(houses: list[House]) -> None:
+    told = Source("strava", sha256="s" * 64)
+
+    async def tell(house: House) -> None:
+        with suppress(DuplicateActivity):
+            await house.store.merge("ann", [new(1, source=told, strava_id="1")], None, unkeyed(), "refresh")
+
+    async def upload(house: House) -> None:
+        with suppress(DuplicateActivity):
+            await house.add(new(1))
+
+    await asyncio.gather(*map(tell, houses), *map(upload, houses))
+    (left,) = [one async for one in houses[0].store.all_of("ann")]
+    assert left.strava_id == "1"
+
+
+async def test_an_activity_of_strava_that_is_removed_while_it_is_told_again_stays_removed(houses: list[House]) -> None:
+    told = new(source=Source("strava", sha256="s" * 64), strava_id="1")
+    await houses[0].store.merge("ann", [told], None, unkeyed(), "refresh")
+    anew = [
+        new(source=Source("strava", sha256=f"{n:064x}"), strava_id="1", distance_m=5000.0 + n)
+        for n in range(len(houses))
+    ]
+    racing = [
+        house.store.merge("ann", [one], None, unkeyed(), "refresh") for house, one in zip(houses, anew, strict=True)
+    ]
+    await asyncio.gather(*racing, houses[0].store.remove("ann", told.activity.id, None), return_exceptions=True)
+    assert [one async for one in houses[0].store.all_of("ann")] == []
+    with pytest.raises(RemovedHere):
+        await houses[1].store.merge("ann", [told], None, unkeyed(), "refresh")
 
 
 async def test_different_runs_from_many_processes_are_all_added_and_summed(houses: list[House]) -> None:
@@ -250,6 +283,20 @@ async def test_what_an_older_version_did_not_keep_is_made_when_it_migrates(house
     found, _ = await house.finder.page("ann", Wanted(words="LAKE"), "-started_at", None, 20)
     assert [one.title for one in found] == ["Around the lake"]
     assert len(await house.finder.totals("ann", "year", None, None, None)) == 1
+
+
+async def test_what_was_corrected_before_it_was_noted_who_did_is_never_overwritten(
+    house: House, database: Database
+) -> None:
+    untouched = await house.add(new())
+    corrected = await house.add(new(1, updated_at=NOW + timedelta(hours=3)))
+    noted = await house.add(new(2, updated_at=NOW + timedelta(hours=3)))
+    ids = {"$in": [untouched.id, corrected.id]}
+    await database.collection("activities").update_many({"_id": ids}, {"$unset": {"said_by": ""}})
+    for _ in range(2):
+        await database.apply((), [msgspec.structs.replace(one, id=f"{one.id}-again") for one in MIGRATIONS])
+        said_by = {one.id: one.said_by async for one in house.store.all_of("ann")}
+        assert said_by == {untouched.id: SaidBy(), corrected.id: ALL_BY_RUNNER, noted.id: SaidBy()}
 
 
 async def test_settling_mends_what_is_wrong(house: House, database: Database) -> None:

@@ -51,8 +51,7 @@ async def test_it_becomes_what_its_file_would(shared_track: Track, runner: Runne
     assert {name: from_strava[name] for name in NUMBERS} == {name: from_file[name] for name in NUMBERS}
     assert from_strava["average_cadence_spm"] == 170.0  # Strava counts one leg
     assert (from_strava["title"], from_strava["device"], from_strava["sport"]) == ("Lunch Run", "Garmin 245", "running")
-    source = from_strava["source"]
-    assert (source["kind"], source["strava_id"], source["format"]) == ("strava", "1234567890123", None)
+    assert (from_strava["source"]["kind"], from_strava["source"]["format"]) == ("strava", None)
     for part in ("streams?points=50", "splits", "best-efforts"):
         theirs = (await runner.get(f"/activities/{activity_id}/{part.split('?')[0]}")).json
         assert theirs == (await other.get(f"/activities/{from_file['id']}/{part.split('?')[0]}")).json, part
@@ -129,8 +128,7 @@ async def test_a_file_that_was_first_keeps_its_data_and_gets_stravas_words(share
     assert await shared_track.told(runner, "1", run) == ("merged", file["id"])
     activity = await the_one(runner)
     assert (activity["title"], activity["description"], activity["distance_m"]) == ("Tempo", "Wet", 2700.0)
-    source = {"kind": "file", "name": "watch.fit", "format": "fit", "strava_id": "1"}
-    assert activity["source"] == {**source, "sha256": file["source"]["sha256"]}
+    assert activity["source"] == file["source"]
     assert len((await runner.get(f"/activities/{file['id']}/laps")).items) == 2
     assert (await runner.get(f"/activities/{file['id']}/original")).body == content
     assert await shared_track.told(runner, "1", run) == ("unchanged", file["id"])
@@ -185,7 +183,6 @@ async def test_an_upload_after_strava_is_refused_and_an_archive_brings_the_riche
         activity = await the_one(runner)
         assert (activity["id"], activity["title"], activity["distance_m"]) == (activity_id, "Mine", 2700.0)
         assert activity["source"]["kind"] == "file"
-        assert activity["source"]["strava_id"] == "1"
         assert (await runner.get(f"/activities/{activity_id}/original")).body == content
         assert await distance_in_all(runner) == 2700.0
     await shared_track.told(runner, "1", strava_run(a_run(880)))
@@ -227,6 +224,57 @@ async def test_runs_of_others_are_others(shared_track: Track, runner: Runner, ot
     outcome, theirs = await shared_track.told(other, "1", strava_run(RUN))
     assert outcome == "added"
     assert mine != theirs
+
+
+# -- and in archives
+
+
+async def test_stravas_export_says_what_nobody_said_of_what_is_here(shared_track: Track, runner: Runner) -> None:
+    days = [START + timedelta(days=day) for day in range(4)]
+    contents = [gpx(a_run(900, start=day), name=None) for day in days]
+    unsaid = await runner.uploaded(contents[0])
+    said = await runner.uploaded(contents[1])
+    await edit(runner, said["id"], title="Mine", gear_id=None, description="Dry")
+    told = [(f"{n}.gpx", f"Title {n}", "Run", "Wet", "Blue", content) for n, content in enumerate(contents)]
+    export = archives.strava(told)
+    later = archives.strava_id_of("Title 2", contents[2])
+    _, from_strava = await shared_track.told(runner, later, strava_run(a_run(890, start=days[2]), title="New"))
+    for added in (1, 0):
+        end = await imported(runner, export)
+        assert (end["added"], end["duplicates"], end["failures"]) == (added, 4 - added, 0)
+        all_by_id = {one["id"]: one for one in await all_of(runner)}
+        (blue,) = (await runner.get("/gear")).items
+        first, second, third = (all_by_id[id_] for id_ in (unsaid["id"], said["id"], from_strava))
+        assert (first["title"], first["description"], first["gear_id"]) == ("Title 0", "Wet", blue["id"])
+        assert (second["title"], second["description"], second["gear_id"]) == ("Mine", "Dry", blue["id"])
+        assert (third["title"], third["description"], third["source"]["kind"]) == ("New", "Wet", "file")
+        assert blue["activities"] == 4
+    await edit(runner, unsaid["id"], title="Mine too", gear_id=None)
+    await imported(runner, export)
+    strava_id = archives.strava_id_of("Title 0", contents[0])
+    _, known = await shared_track.told(runner, strava_id, strava_run(a_run(500, start=days[0])))
+    assert known == unsaid["id"]
+    again = await read(runner, unsaid["id"])
+    assert (again["title"], again["gear_id"]) == ("Mine too", None)
+
+
+async def test_what_its_runner_brings_again_comes_back(shared_track: Track, runner: Runner) -> None:
+    content = gpx(RUN)
+    strava_id = archives.strava_id_of("Tempo", content)
+    _, activity_id = await shared_track.told(runner, strava_id, strava_run(RUN))
+    await runner.ask("DELETE", f"/activities/{activity_id}")
+    end = await imported(runner, archives.strava([("1.gpx", "Tempo", "Run", "", "", content)]))
+    assert end["added"] == 1
+    outcome, again = await shared_track.told(runner, strava_id, strava_run(RUN, title="Tempo, dry"))
+    assert (outcome, again) == ("merged", (await the_one(runner))["id"])
+    assert (await the_one(runner))["title"] == "Tempo, dry"
+
+
+async def test_a_sport_said_at_strava_is_what_the_file_is_read_as(runner: Runner) -> None:
+    content = fit(Session(RUN))
+    await imported(runner, archives.strava([("1.fit", "Up", "Ride", "", "", content)]))
+    activity = await the_one(runner)
+    assert (activity["sport"], activity["average_cadence_spm"]) == ("cycling", 85.0)  # turns, and not steps
 
 
 # -- what can't be

@@ -14,10 +14,15 @@ from services.activities.domain.analysis import analyse
 from services.activities.domain.problems import NotAnActivity
 from services.activities.domain.recording import SERIES, Recording
 from services.activities.domain.sports import SPORTS
+from services.activities.domain.strava import written
 from services.activities.formats.fit_frames import checksum, mended
+from services.activities.parsers.packed import parsed_file
 from services.activities.reading import read_and_analyse, zone_at
 from services.activities.shapes import rows_of_shape
+from services.activities.store.documents import document_of
+from services.activities.usecases.import_file import new_activities
 from tests.support.recordings import START, Session, a_run, crc16, fit, gpx, tcx
+from tests.support.strava import told_run
 
 # the machines that run this are shared: a slow moment is no failure
 thorough = settings(max_examples=100, deadline=None)
@@ -26,6 +31,7 @@ RUN = a_run(40)
 WHOLE = {
     "gpx": gpx(RUN),
     "tcx": tcx([RUN[:20], RUN[20:]]),
+    "strava": written(told_run(RUN)),
     "fit": fit(Session(RUN, pauses=[(3, 9)]), Session(a_run(20, start=START + timedelta(minutes=5)), sport=2)),
 }
 
@@ -85,6 +91,29 @@ def test_mutated_gpx(content: bytes) -> None:
 @given(mutated(WHOLE["tcx"]))
 def test_mutated_tcx(content: bytes) -> None:
     survives(content)
+
+
+@thorough
+@given(mutated(WHOLE["strava"]))
+def test_mutated_words_of_strava(content: bytes) -> None:
+    survives(content)
+
+
+amounts = st.one_of(st.floats(0, 1e308), st.floats(0, 400))
+totals = st.fixed_dictionaries(dict.fromkeys(("distance_m", "elapsed_s", "moving_s", "ascent_m"), amounts))
+rates = st.fixed_dictionaries({f"{which}_heart_rate_bpm": amounts for which in ("average", "max")})
+
+
+@thorough
+@given(totals, rates, st.booleans())
+def test_any_totals_of_strava_can_be_kept_or_are_refused(
+    told: dict[str, float], beats: dict[str, float], sampled: bool
+) -> None:
+    content = written(told_run(RUN, **told, **beats, **({} if sampled else {"streams": None})))
+    with suppress(NotAnActivity):
+        parsed = parsed_file(content, "0" * 64, {}, level=1)
+        (new,) = new_activities("ann", "", parsed, lambda: "1", START)
+        document_of(new.held(None))
 
 
 @thorough
