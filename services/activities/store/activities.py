@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -128,7 +129,8 @@ class ActivityStore:
         sport than it is to be.
         """
         arrived = await self._arrive(owner, new, original, along, words)
-        await self._find_lost_records(owner)
+        if arrived.merged:
+            await self._find_lost_records(owner)
         return arrived
 
     async def meetings(self, owner: str, new: Sequence[NewActivity], words: Words) -> dict[str, Meeting]:
@@ -139,12 +141,12 @@ class ActivityStore:
         twins = await self._twins_of(owner, new)
         meetings = {}
         for one in new:
-            if one.activity.id in twins:
+            with contextlib.suppress(KeyError, NotFound):  # it is new, or was removed in the meantime
                 existing = await self.read(owner, twins[one.activity.id])
                 meetings[one.activity.id] = await self._twins.meeting(
                     existing, one.activity, words, sampled=one.is_sampled
                 )
-        if len(twins) == len(new) and not any(one.is_different for one in meetings.values()):
+        if len(meetings) == len(new) and not any(one.is_different for one in meetings.values()):
             raise DuplicateActivity.of(twins[new[0].activity.id])
         return meetings
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 from services.activities.domain.problems import RemovedHere
 from services.activities.store.shape import STRAVA_RUNS
-from services.chassis.mongo import Database, Document, Session
+from services.chassis.mongo import Database, Document, Session, UpdateOne
 
+AT_ONCE = 500
 _REMOVED = None
 
 
@@ -50,9 +51,10 @@ class StravaRuns:
 
     async def restore_removed(self, owner: str, strava_ids: Iterable[str]) -> None:
         """Take over from elsewhere what a runner removed there; what is here stays."""
-        for strava_id in strava_ids:
-            document = {"owner": owner, "activity": _REMOVED}
-            await self._runs.update_one({"_id": _id(owner, strava_id)}, {"$setOnInsert": document}, upsert=True)
+        note = {"$setOnInsert": {"owner": owner, "activity": _REMOVED}}
+        notes = [UpdateOne({"_id": _id(owner, strava_id)}, note, upsert=True) for strava_id in strava_ids]
+        for begin in range(0, len(notes), AT_ONCE):
+            await self._runs.bulk_write(notes[begin : begin + AT_ONCE], ordered=False)
 
     async def remove_all(self, owner: str) -> None:
         """Remove everything of a runner."""

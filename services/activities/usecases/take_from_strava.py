@@ -99,7 +99,7 @@ class TakeFromStrava:
                 linked = await self.strava_runs.activity(owner, strava_id)
                 known = await self.store.read(owner, linked) if linked else None
                 content, sha256 = await asyncio.to_thread(_written, run)
-                gear_id = await self._gear_id(owner, run)
+                gear_id = await self._gear_id(owner, run, known)
                 told = _Told(owner, strava_id, run, content, gear_id)
                 if known is not None and (known.source.kind == "file" or known.source.sha256 == sha256):
                     return await self._take_words(told, known)
@@ -109,8 +109,9 @@ class TakeFromStrava:
                     raise
         raise Conflict("Another change was made at the same moment: try again")
 
-    async def _gear_id(self, owner: str, run: StravaRun) -> str | None:
-        if not run.gear:
+    async def _gear_id(self, owner: str, run: StravaRun, known: Activity | None) -> str | None:
+        """The gear that is meant; what the runner has taken off the run here is not to come back by this."""
+        if not run.gear or (known is not None and known.said_by.gear_id == "runner"):
             return None
         kind = "bike" if sport_named(run.sport_type) == "cycling" else "shoes"
         return await self.name_gear(owner, GearSaid(name=run.gear, kind=kind))

@@ -108,6 +108,7 @@ async def test_what_was_taken_away_here_does_not_come_back(shared_track: Track, 
     activity = await read(runner, activity_id)
     assert (activity["title"], activity["description"], activity["gear_id"]) == ("Other", None, None)
     assert (activity["sport"], activity["distance_m"]) == ("hiking", 2690.0)
+    assert (await runner.get("/gear")).items == []
 
 
 async def test_a_run_that_was_removed_does_not_come_back(shared_track: Track, runner: Runner) -> None:
