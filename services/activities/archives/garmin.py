@@ -17,6 +17,7 @@ from services.activities.domain.labels import Labels
 
 ARCHIVES = re.compile(r"(?:^|/)DI_CONNECT/[^/]*Uploaded-Files/[^/]+\.zip$", re.IGNORECASE)
 TITLES = re.compile(r"(?:^|/)DI_CONNECT/DI-Connect-Fitness/[^/]*summarizedActivities[^/]*\.json$", re.IGNORECASE)
+MOST_OBJECTS = 500_000
 _NEAR_S = (0, 1, -1, 2, -2)
 
 
@@ -33,6 +34,8 @@ class _Page(Struct):
 
 def labels_in(document: bytes) -> dict[int, Labels]:
     """What a page of summaries says, by the second of the start. Nothing where it can't be made out."""
+    if document.count(b"{") > MOST_OBJECTS:  # two letters each, and a hundred bytes for what is made of them
+        return {}
     try:
         pages = msgspec.json.decode(document, type=list[_Page])
     except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -17,13 +17,16 @@ from msgspec import Struct
 from services.activities.archives import garmin, strava, takeout
 from services.activities.archives.takeout import TakenActivity
 from services.activities.archives.zips import (
-    GIB,
+    MOST_EXPANSION_OF_ARCHIVE,
     Limits,
+    check_total,
     is_of_interest,
     nested,
     opened,
     refusal,
     shown,
+    swells,
+    too_many,
     unpacked,
 )
 from services.activities.domain.imports import ArchiveKind
@@ -98,11 +101,12 @@ class Plan:
 def plan_of(file: BinaryIO, limits: Limits) -> Plan:
     """The plan for an archive. Raises `NotAnArchive` where it is none, holds nothing, or too much."""
     archive = opened(file, limits)
+    check_total((info for info in archive.infolist() if refusal(info) is None), limits)  # before any is unpacked
     members = {info.filename: info for info in archive.infolist()}
     plan = _plan(archive, members, limits)
     if not plan.items:
         raise NotAnArchive("There are no files in this archive")
-    _check_total(plan.items, limits)
+    check_total((item.info for item in plan.items if item.reason is None), limits)
     return plan
 
 
@@ -153,8 +157,12 @@ def _of_takeout(archive: ZipFile, members: Mapping[str, ZipInfo]) -> Plan:
 
 
 def _of_garmin(archive: ZipFile, members: Mapping[str, ZipInfo], inner: Sequence[ZipInfo], limits: Limits) -> Plan:
-    archives, items = [archive], []
+    check_total(inner, limits)
+    archives = [archive]
+    items: list[Item] = []
     for info in inner:
+        if len(items) > limits.members:
+            raise too_many(limits)
         try:
             archives.append(_nested(archive, info, limits))
         except NotAnArchive as problem:
@@ -162,7 +170,7 @@ def _of_garmin(archive: ZipFile, members: Mapping[str, ZipInfo], inner: Sequence
         else:
             items += _items(len(archives) - 1, archives[-1].infolist())
     if len(items) > limits.members:
-        raise NotAnArchive(f"An archive may have up to {limits.members:,} files: bring it in parts")
+        raise too_many(limits)
     titles: dict[int, Labels] = {}
     for name, info in members.items():
         if garmin.TITLES.search(name) and refusal(info) is None:
@@ -202,15 +210,11 @@ def _nested(archive: ZipFile, info: ZipInfo, limits: Limits) -> ZipFile:
     reason = refusal(as_a_file)
     if info.file_size > limits.expanded_bytes:
         reason = "It is larger than an archive may be"
+    elif swells(info, MOST_EXPANSION_OF_ARCHIVE):
+        reason = f"It would expand to over {MOST_EXPANSION_OF_ARCHIVE} times its size"
     if reason is not None:
         raise NotAnArchive(reason)
     return nested(archive, info, limits)
-
-
-def _check_total(items: Iterable[Item], limits: Limits) -> None:
-    total = sum(item.info.file_size for item in items if item.reason is None)
-    if total > limits.expanded_bytes:
-        raise NotAnArchive(f"Unpacked, the files in this archive are larger than {limits.expanded_bytes // GIB} GiB")
 
 
 def _is_takeout(archive: ZipFile, members: Mapping[str, ZipInfo]) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from msgspec import Struct
 
@@ -21,6 +22,8 @@ from services.activities.formats.sport_names import sport_named
 
 TABLE = "activities.csv"
 FOLDER = "activities/"
+MOST_ROWS = 100_000
+LONGEST_ROW = 256 * 1024  # letters: a hundred columns, and the longest description
 _ID, _NAME, _TYPE, _DESCRIPTION = 0, 2, 3, 4
 _ENGLISH = {"activity id": _ID, "activity name": _NAME, "activity type": _TYPE, "activity description": _DESCRIPTION}
 _GEAR = "activity gear"
@@ -35,25 +38,50 @@ class Table(Struct, frozen=True):
 
 
 def read_table(table: bytes) -> Table:
-    """What an `activities.csv` says. Nothing where it can't be made out."""
+    """What an `activities.csv` says. Nothing where it can't be made out. Its rows are looked at one by one."""
+    labels: dict[str, Labels] = {}
+    without: list[str] = []
     try:
-        rows = list(csv.reader(io.StringIO(table.decode("utf-8-sig", errors="replace"), newline="")))
+        rows = islice(_rows(table), 1 + MOST_ROWS)
+        header = next(rows, [])
+        first = list(islice(rows, _LOOKED_AT))
+        file = _file_column(first)
+        if file is None:
+            return Table()
+        columns = _columns(header, file)
+        for row in chain(first, rows):
+            path = row[file].strip() if len(row) > file else None
+            if path and path.startswith(FOLDER):
+                labels[path] = _labels(row, columns)
+            elif path == "" and len(row) > _NAME and (title := row[_NAME].strip()):
+                without.append(title)
     except csv.Error:
         return Table()
-    header, rows = (rows[0], rows[1:]) if rows else ([], [])
-    file = _file_column(rows)
-    if file is None:
-        return Table()
-    columns = _columns(header, file)
-    labels = {row[file].strip(): _labels(row, columns) for row in rows if len(row) > file}
-    without = [row[_NAME].strip() for row in rows if len(row) > max(file, _NAME) and not row[file].strip()]
-    return Table({path: said for path, said in labels.items() if path.startswith(FOLDER)}, tuple(filter(None, without)))
+    return Table(labels, tuple(without))
 
 
 def of_many_sports(labels: Labels) -> Labels:
     """As much of what is said about a file as can be said about each of several activities in it."""
     said_by = SaidBy(title=labels.said_by.title, description=labels.said_by.description)
     return Labels(title=labels.title, description=labels.description, said_by=said_by)
+
+
+def _rows(table: bytes) -> Iterator[list[str]]:
+    """The rows, as long as none is longer than any can be. Raises `csv.Error`."""
+    text = io.TextIOWrapper(io.BytesIO(table), "utf-8-sig", errors="replace", newline="")
+    taken = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal taken
+        while line := text.readline(LONGEST_ROW + 1):
+            taken += len(line)
+            if taken > LONGEST_ROW:
+                raise csv.Error("this is no row")
+            yield line
+
+    for row in csv.reader(lines()):
+        yield row
+        taken = 0
 
 
 def _file_column(rows: Sequence[Sequence[str]]) -> int | None:

@@ -11,6 +11,7 @@ import stat
 import struct
 import unicodedata
 import zlib
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
@@ -23,6 +24,7 @@ from services.activities.domain.problems import NotAnActivity, NotAnArchive
 MIB = 1024**2
 GIB = 1024**3
 LARGEST_MEMBER = 64 * MIB
+MOST_EXPANSION_OF_ARCHIVE = 20  # which is packed once already
 MOST_EXPANSION = 200  # tracks as XML, the most repetitive of what we read, shrink to a fortieth
 SMALL = MIB  # what is smaller may expand as it likes
 LONGEST_SHOWN = 200
@@ -52,13 +54,13 @@ def opened(file: BinaryIO, limits: Limits) -> ZipFile:
     """An archive. Raises `NotAnArchive` where it is none, is cut off, or has too many members."""
     count, size = _directory(file)
     if count > limits.members or size > limits.members * _DIRECTORY_BYTES:
-        raise _too_many(limits)
+        raise too_many(limits)
     try:
         archive = ZipFile(file)
     except (*_BROKEN, NotImplementedError) as error:
         raise NotAnArchive("This ZIP archive is broken") from error
     if len(archive.filelist) > limits.members:
-        raise _too_many(limits)
+        raise too_many(limits)
     return archive
 
 
@@ -114,7 +116,8 @@ def _begins(file: BinaryIO, magic: bytes) -> bool:
     return file.read(len(magic)) == magic
 
 
-def _too_many(limits: Limits) -> NotAnArchive:
+def too_many(limits: Limits) -> NotAnArchive:
+    """What is said of an archive with too many members."""
     return NotAnArchive(f"An archive may have up to {limits.members:,} files: bring it in parts")
 
 
@@ -145,9 +148,20 @@ def refusal(info: ZipInfo) -> str | None:  # noqa: PLR0911 - a list of reasons
         return "It is compressed in an unusual way: pack it again with Deflate, which is what most programs use"
     if info.file_size > LARGEST_MEMBER:
         return f"It is larger than {LARGEST_MEMBER // MIB} MiB"
-    if info.file_size > SMALL and info.file_size > MOST_EXPANSION * info.compress_size:
+    if swells(info, MOST_EXPANSION):
         return f"It would expand to over {MOST_EXPANSION} times its size"
     return None
+
+
+def swells(info: ZipInfo, most: int) -> bool:
+    """Whether a member says that it would expand to more than so many times its size."""
+    return info.file_size > max(SMALL, most * info.compress_size)
+
+
+def check_total(infos: Iterable[ZipInfo], limits: Limits) -> None:
+    """Raise `NotAnArchive` where these members say that they are larger than an archive may be, all together."""
+    if sum(info.file_size for info in infos) > limits.expanded_bytes:
+        raise NotAnArchive(f"Unpacked, the files in this archive are larger than {limits.expanded_bytes // GIB} GiB")
 
 
 def unpacked(archive: ZipFile, info: ZipInfo) -> bytes:
