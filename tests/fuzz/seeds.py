@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
+from services.activities.domain.strava import written
 from tests.fuzz.targets import CORPUS
 from tests.support import archives
 from tests.support.recordings import (
@@ -26,6 +27,7 @@ from tests.support.recordings import (
     iso,
     tcx,
 )
+from tests.support.strava import told_run
 
 RUN = a_run(6)
 LATER = a_run(4, start=START + timedelta(hours=1))
@@ -113,6 +115,13 @@ def tcx_files() -> Iterator[tuple[str, bytes]]:
     yield "course", b"<TrainingCenterDatabase><Courses><Course/></Courses></TrainingCenterDatabase>"
 
 
+def told_by_strava() -> Iterator[tuple[str, bytes]]:
+    """What Strava told, as it is written down: with samples, and without."""
+    yield "run", written(told_run(RUN, device="A watch", calories_kcal=300, average_heart_rate_bpm=140))
+    yield "totals-only", written(told_run(RUN, streams=None, sport_type="WeightTraining", distance_m=0))
+    yield "uneven", written(told_run(RUN, streams={"time_s": [0, 1, 2], "power_w": [1, None]}))
+
+
 def gzips() -> Iterator[tuple[str, bytes]]:
     """Gzip in one member and in several, nested, cut off, with something behind it."""
     one = gzip.compress(b"one" * 50, mtime=0)
@@ -176,6 +185,7 @@ def documents() -> Iterator[tuple[str, bytes]]:
         "from-file": {**taken, "original": "originals/1.fit", "session": 1},
         "gear": shoes,
         "zone": {"name": "Home", "lat": 48.85, "lon": 2.35, "radius_m": 500},
+        "strava-removed": {"strava_ids": ["1", "x"]},
         "manifest": {"format": "runnerly-takeout", "version": 1},
         "garmin": garmin,
     }.items():
@@ -196,6 +206,7 @@ SEEDS: Mapping[str, tuple[tuple[str, bytes], ...]] = {
     "fit": tuple(fit_files()),
     "gpx": tuple(xml_files()),
     "tcx": tuple(tcx_files()),
+    "strava": tuple(told_by_strava()),
     "gzip": tuple(gzips()),
     "archive": tuple(zips()),
     "table": tuple(tables()),

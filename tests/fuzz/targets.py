@@ -84,7 +84,7 @@ SOME = Activity(
 
 
 def a_file(content: bytes) -> None:
-    """An upload, as a worker reads it."""
+    """An upload, or what Strava told, as a worker reads it."""
     try:
         parsed = parsed_file(content, "0" * 64, {}, level=1)
     except NotAnActivity as refusal:
@@ -149,6 +149,7 @@ def json(content: bytes) -> None:
         is_plain(labelled_with(labels))
     takeout.is_manifest(content)
     takeout.original_of(content)
+    takeout.removed_in(content)
     gear = takeout.gear_in(content)
     takeout.zone_in(content)
     taken = takeout.activity_in(content)
@@ -192,6 +193,7 @@ TARGETS: Mapping[str, Fuzzed] = {
     "fit_by_garmin": Fuzzed(fit_by_garmin, "fit"),
     "gpx": Fuzzed(a_file, "gpx", words="xml"),
     "tcx": Fuzzed(a_file, "tcx", words="xml"),
+    "strava": Fuzzed(a_file, "strava", words="json"),
     "gzip": Fuzzed(gzip, "gzip"),
     "archive": Fuzzed(archive, "archive"),
     "table": Fuzzed(table, "table"),
