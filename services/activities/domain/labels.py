@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from services.activities.domain.activity import Activity, SaidBy, Visibility
+from services.activities.domain.corrections import EARLIEST_YEAR
 from services.activities.domain.local_time import kept
 from services.activities.domain.plain_text import plain
 from services.activities.domain.sports import Sport
@@ -67,5 +68,10 @@ def labelled(activity: Activity, labels: Labels, gear_id: str | None) -> Activit
         gear_id=gear_id,
         visibility=labels.visibility or activity.visibility,
         perceived_exertion=labels.perceived_exertion or activity.perceived_exertion,
-        created_at=kept(labels.created_at) if labels.created_at else activity.created_at,
+        created_at=_created(labels.created_at, activity.created_at),
     )
+
+
+def _created(said: datetime | None, now: datetime) -> datetime:
+    """When it was added there, where that can be; else now."""
+    return kept(said) if said is not None and said.year >= EARLIEST_YEAR and said <= now else now

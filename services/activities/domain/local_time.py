@@ -17,6 +17,8 @@ _UNEVEN = {
     34_200: "Australia/Darwin",
     -12_600: "America/St_Johns",
 }
+# What lies beside the zones in many a calendar, and no browser knows.
+_NOT_OF_IANA = ("posix", "right/", "localtime", "Factory")
 _NOUNS: dict[Sport, str] = {
     "running": "run",
     "walking": "walk",
@@ -43,8 +45,10 @@ def zone_of_offset(offset_s: int | None) -> str:
 
 def known_zone(name: str) -> str | None:
     """The name of a time zone, None where our calendar does not know it."""
+    if not name or name.startswith(_NOT_OF_IANA):
+        return None
     try:
-        return ZoneInfo(name).key if name else None
+        return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, a name too long for a file
         return None
 

@@ -123,7 +123,9 @@ async def test_a_name_of_nothing_that_can_be_seen_is_refused(runner: Runner, tex
     assert (told.status, told.json["errors"][0]["field"]) == (422, "name")
 
 
-@pytest.mark.parametrize("zone", ["Europe", "../../etc/passwd", "/etc/passwd", "x" * 64, "a\0b", "", "posixrules\n"])
+@pytest.mark.parametrize(
+    "zone", ["Europe", "../../etc/passwd", "/etc/passwd", "x" * 64, "a\0b", "", "posix/Europe/Paris", "localtime"]
+)
 async def test_a_time_zone_that_is_none_is_refused(runner: Runner, zone: str) -> None:
     body = {"sport": "running", "started_at": "2026-03-01T07:00:00Z", "timezone": zone, "distance_m": 1, "elapsed_s": 1}
     told = await runner.ask("POST", "/activities/manual", json=body)
