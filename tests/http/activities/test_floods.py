@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import aiohttp
+import psutil
 import pytest
 import pytest_asyncio
 
 from services.activities.store.originals import Originals
-from tests.support.database import DatabaseServer
+from tests.support.database import DatabaseServer, answers
 from tests.support.memory import HighWater
 from tests.support.recordings import START, a_run, gpx
 from tests.support.runners import API, Runner, Told
@@ -26,16 +27,22 @@ BUDGET_MIB, QUEUE, WORKERS = 64, 6, 2
 AT_ONCE, EACH_MIB = 50, 8
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def narrow(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TrackProcess]:
-    """A service that holds little, in a process of its own."""
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
+    """A database server of these tests alone."""
     server = DatabaseServer(tmp_path_factory.mktemp("database-of-floods"))
     server.start()
+    yield server
+    server.kill()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def narrow(server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TrackProcess]:
+    """A service that holds little, in a process of its own."""
     limits = {"BODY_BUDGET_MIB": BUDGET_MIB, "PARSER_QUEUE": QUEUE, "PARSER_WORKERS": WORKERS}
     environ = {f"RUNNERLY_{name}": str(value) for name, value in limits.items()}
     async with track_process(server, tmp_path_factory.mktemp("floods"), **environ) as process:
         yield process
-    server.kill()
 
 
 def on_day(number: int, mib: int = 0) -> bytes:
@@ -80,13 +87,13 @@ async def test_fifty_large_files_at_once_are_taken_or_told_when_to_come_back_in_
     memory = HighWater(narrow.pid)
     told = await asyncio.gather(*(runner.upload(content) for content in files))
     grown_mib = memory.grown_mib()
-    answers = Counter(one.status for one in told)
-    assert set(answers) == {201, 503}
+    statuses = Counter(one.status for one in told)
+    assert set(statuses) == {201, 503}
     assert all(int(one.headers["Retry-After"]) >= 1 for one in told if one.status == 503)
     # all that may be held, a form that is taken apart, and for each process that reads a file on its way
     assert grown_mib < BUDGET_MIB + 14 * EACH_MIB < AT_ONCE * EACH_MIB / 2
     assert nothing(await kept_by_halves(narrow))
-    assert await count(runner) == answers[201] + 1
+    assert await count(runner) == statuses[201] + 1
     late = [content for content, one in zip(files, told, strict=True) if one.status == 503]
     assert (await runner.upload(late[0])).status == 201
 
@@ -127,10 +134,11 @@ async def test_200_mb_that_are_cut_off_in_the_middle_are_neither_held_nor_kept(n
     assert memory.grown_mib() < BUDGET_MIB + 32
 
 
+@pytest.mark.parametrize("victim", ["service", "workers", "database"])
 async def test_a_kill_while_files_are_taken_loses_none_that_was_answered_and_keeps_none_by_halves(
-    narrow: TrackProcess,
+    narrow: TrackProcess, server: DatabaseServer, victim: str
 ) -> None:
-    runner = await narrow.runner("killed")
+    runner = await narrow.runner(f"{victim} killed")
     answered: list[Told] = []
 
     async def upload(number: int) -> None:
@@ -138,6 +146,7 @@ async def test_a_kill_while_files_are_taken_loses_none_that_was_answered_and_kee
             told = await runner.upload(on_day(number))
         except aiohttp.ClientError:  # it went down with the service
             return
+        assert told.status in {201, 503}, told.body
         if told.status == 201:
             answered.append(told)
 
@@ -145,10 +154,28 @@ async def test_a_kill_while_files_are_taken_loses_none_that_was_answered_and_kee
     async with asyncio.timeout(30):
         while len(answered) < 3:
             await asyncio.sleep(0.001)
-    narrow.kill()
+    if victim == "service":
+        narrow.kill()
+        await asyncio.gather(*uploads)
+        await narrow.start()
+    elif victim == "database":
+        server.kill()
+        await asyncio.to_thread(server.start)
+    else:
+        for worker in workers_of(narrow):
+            worker.kill()
     await asyncio.gather(*uploads)
-    await narrow.start()
-    found = {one["id"] for one in (await runner.get("/activities", limit=100)).items}
+    await answers(narrow.mongo)
+    async with asyncio.timeout(30):
+        while (listed := await runner.get("/activities", limit=100)).status != 200:
+            await asyncio.sleep(0.1)
+    found = {one["id"] for one in listed.items}
     assert {one.json["id"] for one in answered} <= found
     assert await count(runner) == len(found)
     assert nothing(await kept_by_halves(narrow))
+
+
+def workers_of(process: TrackProcess) -> list[psutil.Process]:
+    """The processes that read its files."""
+    children = psutil.Process(process.pid).children()
+    return [child for child in children if any("spawn_main" in part for part in child.cmdline())]

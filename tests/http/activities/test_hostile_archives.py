@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import time
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from tests.http.activities.test_imports import a_file, all_of, ended, left, send
 from tests.support import archives
 from tests.support.archives import zipped
+from tests.support.memory import HighWater
 from tests.support.runners import API, Runner, Track
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -37,7 +37,7 @@ async def cut_off(runner: Runner, path: str, declared: int, sent: int) -> None:
 
 
 async def test_uploads_that_are_cut_off_leave_nothing(runner: Runner, shared_track: Track) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = HighWater(os.getpid())
     await asyncio.gather(
         *(cut_off(runner, "/imports", SAID, SENT) for _ in range(4)),
         *(cut_off(runner, "/activities", SAID, SENT) for _ in range(2)),
@@ -49,8 +49,7 @@ async def test_uploads_that_are_cut_off_leave_nothing(runner: Runner, shared_tra
     assert kept == {"archives.files": [], "archives.chunks": [], "unclaimed_archives": []}
     assert (await runner.get("/imports")).items == []
     assert await all_of(runner) == []
-    grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert grown_mib < 8 * SENT / MIB, "what was sent was not all in memory at once"
+    assert memory.grown_mib() < 8 * SENT / MIB, "what was sent was not all in memory at once"
 
 
 async def test_an_archive_over_the_limit_is_refused_before_it_is_sent(runner: Runner) -> None:
