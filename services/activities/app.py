@@ -62,7 +62,7 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
     parsers.start()
     originals, checks = await originals_in(chassis.database, settings, chassis.metrics, chassis.log)
     gear = GearStore(chassis.database)
-    store = ActivityStore(chassis.database, originals, gear, chassis.bus.outbox)
+    store = ActivityStore(chassis.database, originals, gear, chassis.bus.outbox, chassis.tombstones)
     finder = Finder(chassis.database)
     await events.listen(chassis.bus, store.learn)
     shares, zones = Shares(chassis.database), ZoneStore(chassis.database)
@@ -97,10 +97,8 @@ async def build(chassis: Chassis, settings: ActivitiesSettings) -> Built:
 
     return Built(
         uses=UseCases(
-            import_file=ImportFile(
-                parsers, originals, store, chassis.tombstones, new_id, chassis.clock, chassis.log, chassis.metrics
-            ),
-            add_by_hand=AddByHand(store, chassis.tombstones, new_id, chassis.clock),
+            import_file=ImportFile(parsers, originals, store, new_id, chassis.clock, chassis.log, chassis.metrics),
+            add_by_hand=AddByHand(store, new_id, chassis.clock),
             list_activities=ListActivities(finder),
             read_activity=ReadActivity(store),
             correct_activity=CorrectActivity(store, parsers, chassis.clock),

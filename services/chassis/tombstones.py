@@ -39,9 +39,9 @@ class Tombstones:
         if session is None:
             self._lately[name] = until
 
-    async def holds(self, sub: str) -> bool:
+    async def holds(self, sub: str, session: Session | None = None) -> bool:
         """Whether this person was deleted: whatever arrives of them now is late, and dropped."""
-        return await self._stones.find_one({"_id": self._name(sub)}, {"_id": 1}) is not None
+        return await self._stones.find_one({"_id": self._name(sub)}, {"_id": 1}, session=session) is not None
 
     def refuse(self, sub: str) -> bool:
         """Whether a token may still be about that was this person's, who was deleted. It never waits."""

@@ -58,15 +58,15 @@ class Watch:
 async def multiply(mongo: Mongo, activity_id: str, runs: int) -> None:
     """The same activity so many times, each with a file of its own."""
     database = mongo.database("runnerly_activities")
-    originals, collection = Originals(database), database.collection("activities")
+    originals, collection = Originals(database, small=0), database.collection("activities")
     template = await collection.find_one({"_id": activity_id})
     assert template
     for number in range(runs):
         file = os.urandom(FILE_BYTES)
         sha256, content = hashlib.sha256(file).hexdigest(), zstandard.ZstdCompressor(level=1).compress(file)
-        place = await originals.put_away(template["owner"], sha256, content)
+        original = await originals.put_away(template["owner"], sha256, content)
         source = {**template["source"], "sha256": sha256}
-        await collection.insert_one({**template, "_id": f"copy-{number}", "original": place, "source": source})
+        await collection.insert_one({**template, "_id": f"copy-{number}", "original": original.place, "source": source})
     await database.collection("unclaimed_originals").delete_many({})
 
 

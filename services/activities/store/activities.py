@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from services.activities import events
 from services.activities.domain.activity import Activity, read_anew
-from services.activities.domain.heart_rates import HeartRates, steady
+from services.activities.domain.heart_rates import HeartRates
 from services.activities.domain.load import load_of
 from services.activities.domain.merging import Words
 from services.activities.domain.physiology import Physiology
 from services.activities.domain.problems import DuplicateActivity
 from services.activities.parsers.parsed import ParsedActivity, Reading
+from services.activities.store.arrivals import Added, Along, Arrival, Arrivals, NewActivity
 from services.activities.store.documents import (
     ACTIVITY_FIELDS,
     HELD_FIELDS,
@@ -33,7 +34,7 @@ from services.activities.store.everything import Everything
 from services.activities.store.files import Place
 from services.activities.store.gear import GearStore
 from services.activities.store.guard import Guard
-from services.activities.store.originals import Originals
+from services.activities.store.originals import Original, Originals
 from services.activities.store.shape import ACTIVITIES, OWNERS, REBUILDS, STREAMS
 from services.activities.store.stamps import Stamps
 from services.activities.store.standing import Anew, Standing
@@ -42,30 +43,13 @@ from services.activities.store.turns import Turns
 from services.activities.store.twins import Meeting, Twins
 from services.chassis.bus.outbox import Outbox
 from services.chassis.mongo import Database, Document, DuplicateKeyError, Session
-from services.chassis.problems import Conflict, NotFound, Stale
+from services.chassis.problems import Conflict, Forbidden, NotFound, Stale
+from services.chassis.tombstones import Tombstones
+
+T = TypeVar("T")
 
 ATTEMPTS = 3
 WEIGHED_AT_ONCE = 100
-
-
-class NewActivity(Struct, frozen=True):
-    """An activity to add, with what was measured along it, where it came from a file."""
-
-    activity: Activity
-    parsed: ParsedActivity | None = None
-    takes_default_gear: bool = True
-
-    @property
-    def is_sampled(self) -> bool:
-        """Whether it has samples, and not only totals."""
-        return self.parsed is not None and self.parsed.streams is not None
-
-    def held(self, original: Place | None) -> Held:
-        """It as it is kept. Without recorded heart rates the average stands for all the time."""
-        activity, parsed = self.activity, self.parsed or ParsedActivity(self.activity)
-        rates = parsed.heart_rates or steady(activity.average_heart_rate_bpm, activity.moving_s)
-        efforts = tuple((effort.distance_m, effort.elapsed_s) for effort in parsed.best_efforts)
-        return Held(activity, rates, efforts, original)
 
 
 class Arrived(Struct, frozen=True):
@@ -75,18 +59,20 @@ class Arrived(Struct, frozen=True):
     merged: tuple[Activity, ...] = ()
 
 
-class Along(Protocol):
-    """What is written in the transaction that adds activities: the answer to a request, the progress of an import."""
-
-    async def keep(self, session: Session | None, result: tuple[Activity, ...]) -> None:
-        """Write it. It may be asked again when the transaction is done again."""
-
-
 class ActivityStore:
     """The activities of all runners. Nothing is found or changed without saying whose it is."""
 
-    def __init__(self, database: Database, originals: Originals, gear: GearStore, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        database: Database,
+        originals: Originals,
+        gear: GearStore,
+        outbox: Outbox,
+        tombstones: Tombstones | None = None,
+    ) -> None:
+        """Without `tombstones` nothing may be added for somebody who may have been deleted."""
         self._database = database
+        self._tombstones = tombstones
         self._activities = database.collection(ACTIVITIES)
         self._streams = database.collection(STREAMS)
         self._owners = database.collection(OWNERS)
@@ -101,25 +87,26 @@ class ActivityStore:
         self._outbox = outbox
         self._stamps = Stamps(database)
         self._turns = Turns()
+        self._arrivals = Arrivals(self._turns, self._add_together)
 
     async def add(
         self,
         owner: str,
         new: Sequence[NewActivity],
-        original: Place | None,
+        original: Original | None,
         along: Along,
     ) -> tuple[Activity, ...]:
         """Add those that the runner does not have yet, and return them.
 
-        Raises `DuplicateActivity` where the runner has all of them.
+        Raises `DuplicateActivity` where the runner has all of them, and `Forbidden` where the runner was deleted.
         """
-        return (await self._arrive(owner, new, original, along, None)).added
+        return await self._arrivals.add(owner, Arrival(new, original, along))
 
     async def merge(
         self,
         owner: str,
         new: Sequence[NewActivity],
-        original: Place | None,
+        original: Original | None,
         along: Along,
         words: Words,
     ) -> Arrived:
@@ -128,7 +115,7 @@ class ActivityStore:
         Raises `DuplicateActivity` where nothing is different then, and `Conflict` where what came was read as of another
         sport than it is to be.
         """
-        arrived = await self._arrive(owner, new, original, along, words)
+        arrived = await self._merge_one(owner, new, original, along, words)
         if arrived.merged:
             await self._find_lost_records(owner)
         return arrived
@@ -141,7 +128,7 @@ class ActivityStore:
         twins = await self._twins_of(owner, new)
         meetings = {}
         for one in new:
-            with contextlib.suppress(KeyError, NotFound):  # it is new, or was removed in the meantime
+            with suppress(KeyError, NotFound):  # it is new, or was removed in the meantime
                 existing = await self.read(owner, twins[one.activity.id])
                 meetings[one.activity.id] = await self._twins.meeting(
                     existing, one.activity, words, sampled=one.is_sampled
@@ -150,35 +137,74 @@ class ActivityStore:
             raise DuplicateActivity.of(twins[new[0].activity.id])
         return meetings
 
-    async def _arrive(
-        self, owner: str, new: Sequence[NewActivity], original: Place | None, along: Along, words: Words | None
+    async def _add_together(self, owner: str, arrivals: Sequence[Arrival]) -> list[Added | DuplicateActivity]:
+        """Add what arrived, but for what the runner has. Raises `DuplicateActivity` where that is all of it."""
+
+        async def body(session: Session) -> list[Added | DuplicateActivity]:
+            await self._begin(session, owner)
+            fresh: list[tuple[NewActivity, Place | None]] = []
+            sifted: list[list[NewActivity] | DuplicateActivity] = []
+            for arrival in arrivals:
+                coming = [one.activity for one in arrival.new]
+                twins = await self._twins.of(owner, coming, session, beside=[one.activity for one, _ in fresh])
+                new = [one for one in arrival.new if one.activity.id not in twins]
+                sifted.append(new or DuplicateActivity.of(twins[arrival.new[0].activity.id]))
+                fresh += [(one, arrival.place) for one in new]
+            if not fresh and isinstance(sifted[0], DuplicateActivity):
+                raise sifted[0]
+            added = {one.id: one for one in await self._insert(session, owner, fresh)}
+            outcomes: list[Added | DuplicateActivity] = []
+            for arrival, new_or_none in zip(arrivals, sifted, strict=True):
+                if isinstance(new_or_none, DuplicateActivity):
+                    outcomes.append(new_or_none)
+                    continue
+                if arrival.original is not None:
+                    await self._originals.claim(session, owner, arrival.original)
+                outcome = tuple(added[one.activity.id] for one in new_or_none)
+                await arrival.along.keep(session, outcome)
+                outcomes.append(outcome)
+            await self._outbox.add(session, *map(events.imported, added.values()))
+            return outcomes
+
+        return await self._unless_overtaken(body)
+
+    async def _merge_one(
+        self, owner: str, new: Sequence[NewActivity], original: Original | None, along: Along, words: Words
     ) -> Arrived:
+        place = original.place if original else None
+
         async def body(session: Session) -> Arrived:
-            await self._guard(session, owner)
+            await self._begin(session, owner)
             if words == "refresh":
                 for strava_id in filter(None, [one.activity.strava_id for one in new]):
                     await self._strava_runs.refuse_removed(owner, strava_id, session)
             twins = await self._twins_of(owner, new, session)
-            fresh = [one for one in new if one.activity.id not in twins]
+            fresh = [(one, place) for one in new if one.activity.id not in twins]
             again = {twins[one.activity.id]: one for one in new if one.activity.id in twins}
-            different = await self._merge(session, owner, again, original, words) if words else []
+            different = await self._merge(session, owner, again, place, words)
             if not fresh and not different:
                 raise DuplicateActivity.of(twins[new[0].activity.id])
-            added = await self._insert(session, owner, fresh, original) if fresh else ()
-            if original is not None and (fresh or any(one.original == original for one in different)):
+            added = await self._insert(session, owner, fresh) if fresh else ()
+            if original is not None and (fresh or any(one.original == place for one in different)):
                 await self._originals.claim(session, owner, original)
             await along.keep(session, added)
             await self._outbox.add(session, *map(events.imported, added))
             return Arrived(added, tuple(one.activity for one in different))
 
         async with self._turns.of(owner):
-            for _ in range(ATTEMPTS):
-                try:
-                    return await self._database.transact(body)
-                except DuplicateKeyError:
-                    # another process added the same bytes, or this runner's first activity, at the same moment
-                    if words is None:
-                        await self.refuse_duplicates(owner, new)
+            return await self._unless_overtaken(body)
+
+    async def _begin(self, session: Session, owner: str) -> None:
+        """Begin to add something. Raises `Forbidden` where this runner was deleted, perhaps a moment ago."""
+        if self._tombstones is not None and await self._tombstones.holds(owner, session):
+            raise Forbidden("This account is being deleted")
+        await self._guard(session, owner)
+
+    async def _unless_overtaken(self, body: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        for _ in range(ATTEMPTS):
+            # another process may add the same bytes, or this runner's first activity, at the same moment
+            with suppress(DuplicateKeyError):
+                return await self._database.transact(body)
         raise Conflict("Another change was made at the same moment: try again")
 
     async def refuse_duplicates(self, owner: str, new: Sequence[NewActivity]) -> None:
@@ -451,19 +477,17 @@ class ActivityStore:
     async def _twins_of(self, owner: str, new: Sequence[NewActivity], session: Session | None = None) -> dict[str, str]:
         return await self._twins.of(owner, [one.activity for one in new], session)
 
-    async def _insert(
-        self, session: Session, owner: str, fresh: Sequence[NewActivity], original: Place | None
-    ) -> tuple[Activity, ...]:
-        """Insert these, and return them as they are then, with the gear that they get."""
-        takers = {one.activity.id for one in fresh if one.takes_default_gear}
-        geared = await self._gear.given_defaults(session, owner, [one.activity for one in fresh], takers)
+    async def _insert(self, session: Session, owner: str, fresh: Sequence[tuple[NewActivity, Place | None]]) -> Added:
+        """Insert these, each with the place of its file, and return them as they are then, with the gear that they get."""
+        takers = {one.activity.id for one, _ in fresh if one.takes_default_gear}
+        geared = await self._gear.given_defaults(session, owner, [one.activity for one, _ in fresh], takers)
         physiology = await self._physiology(owner, session)
         held = [
-            weighed(_with(one.held(original), activity), physiology)
-            for one, activity in zip(fresh, geared, strict=True)
+            weighed(_with(one.held(place), activity), physiology)
+            for (one, place), activity in zip(fresh, geared, strict=True)
         ]
         await self._activities.insert_many(list(map(document_of, held)), session=session)
-        streams = [streams_of(one.activity, one.parsed) for one in fresh if one.parsed and one.parsed.streams]
+        streams = [streams_of(one.activity, one.parsed) for one, _ in fresh if one.parsed and one.parsed.streams]
         if streams:
             await self._streams.insert_many(streams, session=session)
         for one in geared:

@@ -2,6 +2,7 @@
 
 Neither GridFS nor a bucket can be in a transaction. So an original is noted as unclaimed before it is written, and the
 transaction that adds its activity removes the note; what is still noted an hour later belongs to nothing, and is swept.
+But GridFS is two collections: what fits into one chunk is two documents, which are written in the transaction itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 import zstandard
+from msgspec import Struct
 
 from services.activities.store.files import DatabaseFiles, Files, Place
 from services.activities.store.shape import ACTIVITIES, BUCKETS, UNCLAIMED
@@ -22,6 +24,7 @@ KEPT_UNCLAIMED = timedelta(hours=1)
 SWEEP_EACH_S = 600.0
 BATCH = 500
 LARGEST = 64 * 1024 * 1024
+SMALL = 1024 * 1024
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -29,27 +32,46 @@ class Damaged(Exception):
     """What is kept of a file is not the file any more."""
 
 
+class Original(Struct, frozen=True):
+    """A file that is put away; `content` is what is still to be written, where it is small, with what refers to it."""
+
+    place: Place
+    sha256: str
+    content: bytes | None = None
+
+
 class Originals:
     """The files, in the database, or in a bucket where there is one. Those that are in the database stay there."""
 
-    def __init__(self, database: Database, bucket: Files | None = None) -> None:
+    def __init__(self, database: Database, bucket: Files | None = None, *, small: int = SMALL) -> None:
+        """Files of at most `small` bytes are written along with what refers to them."""
         self._database = database
+        self._small = small
         self._in_database = DatabaseFiles(database)
         self._bucket = bucket
         self._unclaimed = database.collection(UNCLAIMED)
         self._activities = database.collection(ACTIVITIES)
         self._buckets = database.collection(BUCKETS)
 
-    async def put_away(self, owner: str, sha256: str, compressed: bytes) -> Place:
-        """Keep a file; it stays when `claim` is called within an hour."""
-        return await self._put(self._bucket or self._in_database, owner, sha256, compressed)
+    def goes_along(self, compressed: bytes) -> bool:
+        """Whether a file is small enough to be written in the transaction that claims it, and not before."""
+        return self._bucket is None and len(compressed) <= self._small
 
-    async def claim(self, session: Session, owner: str, place: Place) -> None:
+    async def put_away(self, owner: str, sha256: str, compressed: bytes) -> Original:
+        """Keep a file; it stays when `claim` is called within an hour."""
+        if self.goes_along(compressed):
+            return Original(self._in_database.new_place(owner), sha256, compressed)
+        return Original(await self._put(self._bucket or self._in_database, owner, sha256, compressed), sha256)
+
+    async def claim(self, session: Session, owner: str, original: Original) -> None:
         """Say in a transaction that something refers to it now.
 
         Raises `Unavailable` where it was swept already, or all that its runner had was removed meanwhile.
         """
-        removed = await self._unclaimed.delete_one({"_id": place, "owner": owner}, session=session)
+        if original.content is not None:
+            await self._in_database.write_along(session, original.place, owner, original.sha256, original.content)
+            return
+        removed = await self._unclaimed.delete_one({"_id": original.place, "owner": owner}, session=session)
         if removed.deleted_count == 0:
             raise Unavailable("This took too long: send the file again")
 
@@ -79,7 +101,7 @@ class Originals:
             moved = await self._activities.update_many({"original": place}, change, session=session)
             if not moved.modified_count:  # its last activity has gone meanwhile
                 return False
-            await self.claim(session, owner, there)
+            await self.claim(session, owner, Original(there, sha256))
             await self.let_go(session, owner, place)
             return True
 

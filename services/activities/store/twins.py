@@ -39,13 +39,15 @@ class Twins:
         self._streams = database.collection(STREAMS)
         self._strava_runs = StravaRuns(database)
 
-    async def of(self, owner: str, new: Sequence[Activity], session: Session | None = None) -> dict[str, str]:
-        """Which of these the runner has already: the id it has, by the id of the new one."""
+    async def of(
+        self, owner: str, new: Sequence[Activity], session: Session | None = None, *, beside: Sequence[Activity] = ()
+    ) -> dict[str, str]:
+        """Which of these the runner has already, or will have beside them: the id it has, by the id of the new one."""
         starts = [one.started_at for one in new]
         # strict, for the reason that `listing` tells
         within = {"$gt": min(starts) - START_WITHIN - _INSTANT, "$lt": max(starts) + START_WITHIN + _INSTANT}
         found = self._activities.find({"owner": owner, "started_at": within}, _FIELDS, session=session)
-        known = await found.to_list(None)
+        known = [*map(_known, beside), *await found.to_list(None)]
         twins = {}
         for one in new:
             twin = await self._linked(one, session) or next(
@@ -66,6 +68,18 @@ class Twins:
     async def _linked(self, new: Activity, session: Session | None) -> str | None:
         """The activity that a run of Strava's was before."""
         return await self._strava_runs.activity(new.owner, new.strava_id, session) if new.strava_id else None
+
+
+def _known(activity: Activity) -> Document:
+    """As much of an activity as twins are known by."""
+    return {
+        "_id": activity.id,
+        "started_at": activity.started_at,
+        "distance_m": activity.distance_m,
+        "elapsed_s": activity.elapsed_s,
+        "source": {"sha256": activity.source.sha256},
+        "session": activity.session,
+    }
 
 
 def _is_twin(activity: Activity, document: Document) -> bool:

@@ -8,10 +8,9 @@ from datetime import datetime
 
 from services.activities.domain.activity import Activity
 from services.activities.domain.corrections import ManualActivity, by_hand
-from services.activities.store.activities import ActivityStore, NewActivity
-from services.activities.usecases.newcomers import refuse_deleted
+from services.activities.store.activities import ActivityStore
+from services.activities.store.arrivals import NewActivity
 from services.chassis.idempotency import Once
-from services.chassis.tombstones import Tombstones
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +18,11 @@ class AddByHand:
     """Keep what a runner remembers."""
 
     store: ActivityStore
-    tombstones: Tombstones
     new_id: Callable[[], str]
     clock: Callable[[], datetime]
 
     async def __call__(self, owner: str, manual: ManualActivity, once: Once[tuple[Activity, ...]]) -> Activity:
         """The activity. Raises `Invalid`, and `DuplicateActivity` where the runner has it already."""
-        await refuse_deleted(self.tombstones, owner)
         activity = by_hand(manual, owner=owner, activity_id=self.new_id(), now=self.clock())
         (added,) = await self.store.add(owner, [NewActivity(activity)], None, once)
         return added

@@ -16,15 +16,14 @@ from services.activities.domain.local_time import kept
 from services.activities.domain.problems import DuplicateActivity, NotAnActivity
 from services.activities.parsers.parsed import ParsedFile
 from services.activities.parsers.pool import ParserPool
-from services.activities.store.activities import ActivityStore, NewActivity
+from services.activities.store.activities import ActivityStore
+from services.activities.store.arrivals import NewActivity
 from services.activities.store.originals import Originals
-from services.activities.usecases.newcomers import refuse_deleted
 from services.chassis.answers import Upload
 from services.chassis.idempotency import Once
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
 from services.chassis.problems import Problem
-from services.chassis.tombstones import Tombstones
 
 LONGEST_NAME = 200
 
@@ -36,7 +35,6 @@ class ImportFile:
     parsers: ParserPool
     originals: Originals
     store: ActivityStore
-    tombstones: Tombstones
     new_id: Callable[[], str]
     clock: Callable[[], datetime]
     log: Logger
@@ -48,13 +46,13 @@ class ImportFile:
         Raises `NotAnActivity`, and `DuplicateActivity` where the runner has everything in it already.
         """
         begin = time.perf_counter()
-        await refuse_deleted(self.tombstones, owner)
         try:
             parsed = of_a_file(await self.parsers.parse(upload.content))
             new = new_activities(owner, upload.filename, parsed, self.new_id, self.clock())
-            await self.store.refuse_duplicates(owner, new)
-            place = await self.originals.put_away(owner, parsed.sha256, parsed.original)
-            activities = await self.store.add(owner, new, place, once)
+            if not self.originals.goes_along(parsed.original):
+                await self.store.refuse_duplicates(owner, new)
+            original = await self.originals.put_away(owner, parsed.sha256, parsed.original)
+            activities = await self.store.add(owner, new, original, once)
         except (NotAnActivity, DuplicateActivity) as refusal:
             self._tell_refused(refusal, upload)
             raise

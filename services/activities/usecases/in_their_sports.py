@@ -9,7 +9,8 @@ from services.activities.domain.activity import read_anew
 from services.activities.domain.merging import Words
 from services.activities.parsers.parsed import ParsedActivity
 from services.activities.parsers.pool import ParserPool
-from services.activities.store.activities import ActivityStore, NewActivity
+from services.activities.store.activities import ActivityStore
+from services.activities.store.arrivals import NewActivity
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,11 @@ from services.activities.domain.labels import GearSaid, Labels, labelled
 from services.activities.domain.merging import Words
 from services.activities.domain.problems import AnotherKindOfFile, DuplicateActivity, NotAnActivity, NotAnArchive
 from services.activities.parsers.pool import ParserPool
-from services.activities.store.activities import ActivityStore, Arrived, NewActivity
+from services.activities.store.activities import ActivityStore, Arrived
 from services.activities.store.archives import Archives
-from services.activities.store.files import Place
+from services.activities.store.arrivals import NewActivity
 from services.activities.store.imports import Held, ImportStore, Superseded
-from services.activities.store.originals import Originals
+from services.activities.store.originals import Original, Originals
 from services.activities.store.strava_runs import StravaRuns
 from services.activities.usecases.follow_import import stream_of
 from services.activities.usecases.import_file import new_activities, of_a_file
@@ -212,7 +212,7 @@ class RunImports:
         counted = _Counted(self.imports, turn.held, turn.at, self.clock())
         return await self.store.merge(turn.held.owner, new, place, counted, turn.words)
 
-    async def _read(self, turn: _Turn, item: Item) -> tuple[Sequence[NewActivity], Place | None]:
+    async def _read(self, turn: _Turn, item: Item) -> tuple[Sequence[NewActivity], Original | None]:
         """What is to be added of a file, and where the file is. Raises `NotAnActivity`, `DuplicateActivity`."""
         owner = turn.held.owner
         content, taken = await asyncio.to_thread(turn.plan.read, item)

@@ -21,7 +21,8 @@ from services.activities.domain.strava import StravaRun, said_at_strava, written
 from services.activities.formats.sport_names import sport_named
 from services.activities.parsers.parsed import ParsedFile
 from services.activities.parsers.pool import ParserPool
-from services.activities.store.activities import ActivityStore, NewActivity
+from services.activities.store.activities import ActivityStore
+from services.activities.store.arrivals import NewActivity
 from services.activities.store.originals import Originals
 from services.activities.store.strava_runs import StravaRuns
 from services.activities.usecases.import_file import new_activities

@@ -55,4 +55,4 @@ def files(kind: str, activities: Database, bucket: S3Files) -> Files:
 
 @pytest.fixture
 def originals(kind: str, activities: Database, bucket: S3Files) -> Originals:
-    return Originals(activities, bucket if kind == "bucket" else None)
+    return Originals(activities, bucket if kind == "bucket" else None, small=0)

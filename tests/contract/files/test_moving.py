@@ -55,8 +55,8 @@ class Runnerly:
         parsed = parsed_file(content, hashlib.sha256(content).hexdigest(), {}, level=1)
         new = new_activities(owner, "a.gpx", parsed, lambda: uuid4().hex[:24], datetime.now(UTC))
         store = self.store(bucket=bucket)
-        place = await store._originals.put_away(owner, parsed.sha256, parsed.original)
-        (added,) = await store.add(owner, new, place, unkeyed())
+        original = await store._originals.put_away(owner, parsed.sha256, parsed.original)
+        (added,) = await store.add(owner, new, original, unkeyed())
         return added.id
 
     async def places(self) -> list[Place]:

@@ -31,7 +31,8 @@ from services.activities.domain.roll_ups import PERIODS
 from services.activities.domain.sports import Sport
 from services.activities.parsers.packed import parsed_file
 from services.activities.parsers.parsed import ParsedFile
-from services.activities.store.activities import ActivityStore, NewActivity
+from services.activities.store.activities import ActivityStore
+from services.activities.store.arrivals import NewActivity
 from services.activities.store.finding import Finder
 from services.activities.store.gear import GearStore
 from services.activities.store.originals import Originals
@@ -145,9 +146,9 @@ class Runnerly:
     async def upload(self, owner: str, content: bytes) -> list[str]:
         parsed = await self.parsers.parse(content)
         new = new_activities(owner, "a.fit", parsed, new_id, NOW)
-        place = await self.originals.put_away(owner, parsed.sha256, parsed.original)
+        original = await self.originals.put_away(owner, parsed.sha256, parsed.original)
         try:
-            return [one.id for one in await self.store.add(owner, new, place, unkeyed())]
+            return [one.id for one in await self.store.add(owner, new, original, unkeyed())]
         except DuplicateActivity:
             return []
 

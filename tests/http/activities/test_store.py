@@ -20,17 +20,20 @@ from services.activities.domain.listing import Wanted
 from services.activities.domain.problems import DuplicateActivity, RemovedHere
 from services.activities.domain.sports import SPORTS
 from services.activities.parsers.parsed import ParsedActivity
-from services.activities.store.activities import ActivityStore, NewActivity
+from services.activities.store.activities import ActivityStore
+from services.activities.store.arrivals import NewActivity
 from services.activities.store.finding import Finder
 from services.activities.store.gear import GearStore
 from services.activities.store.migrations import MIGRATIONS
 from services.activities.store.originals import Originals
-from services.activities.store.shape import CATALOGUE, COLLECTIONS, ROLL_UPS
+from services.activities.store.shape import CATALOGUE, COLLECTIONS, OWNERS, ROLL_UPS
 from services.chassis.bus import outbox
 from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import unkeyed
 from services.chassis.mongo import Database, DatabaseError, ObjectId
-from services.chassis.problems import NotFound, Unavailable
+from services.chassis.problems import Forbidden, NotFound, Unavailable
+from services.chassis.secrets import KEK_BYTES, Secrets
+from services.chassis.tombstones import TOMBSTONES, Tombstones
 
 THE_FILE = b"the file"
 DIGEST = hashlib.sha256(THE_FILE).hexdigest()
@@ -39,7 +42,7 @@ NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
 @pytest.fixture
 async def database(database: Database) -> Database:
-    await database.apply((*COLLECTIONS, *outbox.COLLECTIONS))
+    await database.apply((*COLLECTIONS, TOMBSTONES, *outbox.COLLECTIONS))
     return database
 
 
@@ -47,7 +50,7 @@ class House:
     """The stores of one process."""
 
     def __init__(self, database: Database) -> None:
-        self.originals = Originals(database)
+        self.originals = Originals(database, small=0)
         self.store = ActivityStore(database, self.originals, GearStore(database), Outbox(database))
         self.finder = Finder(database)
 
@@ -96,6 +99,28 @@ async def outcomes(*adding: Any) -> Counter[str]:
 
 async def test_of_the_same_bytes_from_many_processes_one_is_added(houses: list[House]) -> None:
     assert await outcomes(*(house.add(new()) for house in houses * 3)) == {"added": 1, "DuplicateActivity": 11}
+
+
+async def test_what_is_added_together_is_what_each_would_be_alone(house: House) -> None:
+    same = Source("file", "b.fit", "fit", f"{9:064x}")
+    coming = [*map(new, range(9)), new(9, source=same), new(9, source=same), new(11, gear_id="of nobody")]
+    assert await outcomes(*map(house.add, coming)) == {"added": 10, "DuplicateActivity": 1, "Invalid": 1}
+    page, _ = await house.finder.page("ann", Wanted(), "started_at", None, 100)
+    assert [one.started_at for one in page] == [one.activity.started_at for one in coming[:10]]
+    assert await house.store.settle("ann") == 0
+
+
+async def test_nobody_who_was_deleted_meanwhile_is_brought_back(database: Database) -> None:
+    tombstones = Tombstones(database, Secrets(b"k" * KEK_BYTES))
+    house = House(database)
+    store = ActivityStore(database, house.originals, GearStore(database), Outbox(database), tombstones)
+    await store.add("ann", [new()], None, unkeyed())
+    await tombstones.bury("ann")
+    await store.remove_all("ann")
+    with pytest.raises(Forbidden):
+        await store.add("ann", [new(1)], None, unkeyed())
+    assert [one async for one in store.all_of("ann")] == []
+    assert await database.collection(OWNERS).count_documents({}) == 0
 
 
 async def test_of_the_same_run_in_other_bytes_from_many_processes_one_is_added(houses: list[House]) -> None:
@@ -229,32 +254,32 @@ async def test_an_original_that_nothing_claims_is_swept_after_its_time(house: Ho
 
 
 async def test_the_original_of_the_last_activity_that_goes_is_swept_at_once(house: House) -> None:
-    place = await house.originals.put_away("ann", "a" * 64, compressed())
+    original = await house.originals.put_away("ann", "a" * 64, compressed())
     source = Source("file", "tri.fit", "fit", "a" * 64)
     sessions = [new(n, source=source, session=n) for n in range(2)]
-    first, second = await house.store.add("ann", sessions, place, unkeyed())
+    first, second = await house.store.add("ann", sessions, original, unkeyed())
     await house.store.remove("ann", first.id, None)
     assert await house.originals.sweep() == 0
     await house.store.remove("ann", second.id, None)
     assert await house.originals.sweep() == 1
     with pytest.raises(NotFound):
-        await house.originals.read(place, DIGEST)
+        await house.originals.read(original.place, DIGEST)
 
 
 async def test_sessions_removed_at_once_do_not_leave_their_file_behind(houses: list[House]) -> None:
-    place = await houses[0].originals.put_away("ann", "a" * 64, compressed())
+    original = await houses[0].originals.put_away("ann", "a" * 64, compressed())
     source = Source("file", "tri.fit", "fit", "a" * 64)
     sessions = [new(n, source=source, session=n, sport=sport) for n, sport in enumerate(SPORTS[:4])]
-    added = await houses[0].store.add("ann", sessions, place, unkeyed())
+    added = await houses[0].store.add("ann", sessions, original, unkeyed())
     await asyncio.gather(*(house.store.remove("ann", one.id, None) for house, one in zip(houses, added, strict=True)))
     assert await houses[0].originals.sweep() == 1
 
 
 async def test_an_original_that_was_swept_is_not_referred_to(house: House) -> None:
-    place = await house.originals.put_away("ann", "a" * 64, compressed())
+    original = await house.originals.put_away("ann", "a" * 64, compressed())
     await house.originals.sweep(older_than=timedelta(seconds=-1))
     with pytest.raises(Unavailable):
-        await house.add(new(), place)
+        await house.add(new(), original)
 
 
 async def test_documents_keep_to_their_schema(database: Database) -> None:
