@@ -87,7 +87,7 @@ DatabaseError = PyMongoError
 OPERATION_TIMEOUT_MS = 10_000
 TRANSACTION_TIMEOUT_S = 15.0
 TRANSIENT, UNKNOWN_COMMIT = "TransientTransactionError", "UnknownTransactionCommitResult"
-FIRST_PAUSE_S, MOST_PAUSE_S = 0.005, 0.5
+FIRST_PAUSE_S, MOST_PAUSE_S = 0.005, 0.05  # about as long as a transaction takes: others begin as soon as one ends
 APPLIED = "migrations"
 NAMESPACE_EXISTS, NO_SUCH_TRANSACTION = 48, 251
 

@@ -17,7 +17,7 @@ from enum import Enum
 from itertools import takewhile
 
 from services.chassis.bus.event import Event, Message
-from services.chassis.bus.outbox import Backlog, Held, Outbox
+from services.chassis.bus.outbox import BATCH, Backlog, Held, Outbox
 from services.chassis.bus.transport import Transport
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
@@ -133,8 +133,11 @@ class Relay:
         """Hand on what there is until nothing more can be; never raises."""
         try:
             while streams := await self._take(waiting := await self._outbox.waiting()):
-                if not await self._hand_on(streams):
+                confirmed, failed = await self._hand_on(streams)
+                if failed:
                     return Pass.FAILED
+                if confirmed == len(waiting) < BATCH:  # that was all; what was added meanwhile has woken us
+                    return Pass.EMPTY
         except (DatabaseError, Unavailable) as failure:
             self._log.warning("relay.failed", exc_info=failure)
             return Pass.FAILED
@@ -151,13 +154,13 @@ class Relay:
         ours = [list(takewhile(lambda held: held.message.id not in lost, head)) for head in heads]
         return [head for head in ours if head]
 
-    async def _hand_on(self, streams: list[list[Held]]) -> bool:
-        """Publish these and remove what was confirmed; returns whether the transport took everything."""
+    async def _hand_on(self, streams: list[list[Held]]) -> tuple[int, bool]:
+        """Publish these and remove what was confirmed; returns how many were, and whether the transport failed at any."""
         confirmed: list[str] = []
         until = asyncio.get_running_loop().time() + self._outbox.sure_s
         taken = await asyncio.gather(*(self._publish(stream, until, confirmed) for stream in streams))
         await self._outbox.remove(confirmed)
-        return all(taken)
+        return len(confirmed), not all(taken)
 
     async def _publish(self, stream: list[Held], until: float, confirmed: list[str]) -> bool:
         """Publish one stream in order, for as long as our hold is sure; returns False where the transport failed."""

@@ -18,6 +18,7 @@ from tests.support.processes import Child, accepts, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES = ("tokendealer", "accounts", "activities", "mailer", "dashboard")
+CACHE = "128M"  # as PostgreSQL's shared buffers are, unless set
 EMAIL, PASSWORD = "probe@example.com", secrets.token_urlsafe(18)
 SPORTS = (("running", 10_000.0, 3_300.0), ("cycling", 40_000.0, 5_400.0), ("walking", 5_000.0, 3_600.0))
 
@@ -31,6 +32,7 @@ class Runnerly:
         self.home, self.workers = home, workers
         home.mkdir(parents=True)
         self.database_name = Path(native).name if native else "secantusd-py"
+        self._is_native = native is not None
         self._database_program = native or str(Path(sys.executable).with_name("secantusd-py"))
         self._children: list[Child] = []
         self._sockets = [socket.create_server(("127.0.0.1", 0), backlog=512) for _ in range(2)]
@@ -54,8 +56,9 @@ class Runnerly:
     def start(self) -> None:
         """Start the database and the workers, and sign in to an account that is there afterwards."""
         where = ("--host", "127.0.0.1", "--port", str(self._database_port), "--storage-path", str(self.home / "mongo"))
+        cache = ("--cache-size", CACHE) if self._is_native else ()
         self._children.append(
-            Child((self._database_program, *where, "--sync-on-commit"), log=self.home / "database.log")
+            Child((self._database_program, *where, *cache, "--sync-on-commit"), log=self.home / "database.log")
         )
         wait_until(lambda: accepts(self._database_port), within_s=30, what="the database's start")
         self._run("keys", "bootstrap")
