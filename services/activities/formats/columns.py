@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
+import msgspec
 import numpy as np
 
 from services.activities.domain.problems import NotAnActivity
-from services.activities.domain.recording import Flags, Floats
+from services.activities.domain.recording import Flags, Floats, Rows
 from services.activities.formats.limits import SAMPLES
 from services.activities.formats.xml import Element, Visit, number, unix_time
 
 Text: TypeAlias = str | None
 
 _TIME = "time"
+_NUMBERS = msgspec.json.Decoder(list[float])
 _PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII).fullmatch
 
 
@@ -34,6 +36,7 @@ class Columns:
         self.open = False
         self._broken_at: list[int] = []
         self._noted: dict[str, tuple[list[int], list[Text]]] = {}
+        self._taken: list[tuple[str, Rows, Sequence[Text]]] = []
 
     def begin(self, samples: int = 1) -> None:
         """Begin the next sample, or so many of them. Raises `NotAnActivity` where there are too many."""
@@ -48,11 +51,9 @@ class Columns:
         rows.append(self.count - 1)
         texts.append(text)
 
-    def take(self, series: str, rows: Sequence[int], texts: Sequence[Text]) -> None:
+    def take(self, series: str, rows: Rows, texts: Sequence[Text]) -> None:
         """Note values of these samples. The last one said of a sample holds."""
-        known_rows, known_texts = self._noted.setdefault(series, ([], []))
-        known_rows.extend(rows)
-        known_texts.extend(texts)
+        self._taken.append((series, rows, texts))
 
     def collector(self, series: str) -> Visit:
         """What notes the text of each element that it is shown, where that is inside a sample."""
@@ -85,22 +86,28 @@ class Columns:
 
     def series(self) -> Mapping[str, Floats]:
         """Every series that has any value, NaN where a sample has none."""
-        columns = {name: self._column(name, numbers) for name in self._noted if name != _TIME}
+        names = dict.fromkeys((*self._noted, *(name for name, _, _ in self._taken)))
+        columns = {name: self._column(name, numbers) for name in names if name != _TIME}
         return {name: column for name, column in columns.items() if not np.isnan(column).all()}
 
     def _column(self, series: str, convert: Callable[[Sequence[Text]], Floats]) -> Floats:
         column = np.full(self.count, np.nan)
-        rows, texts = self._noted.get(series, ([], []))
-        if rows:
-            column[rows] = convert(texts)
+        noted_rows, noted = self._noted.get(series, ([], []))
+        if noted_rows:
+            column[noted_rows] = convert(noted)
+        for name, rows, texts in self._taken:
+            if name == series:
+                column[rows] = convert(texts)
         return column
 
 
 def numbers(texts: Sequence[Text]) -> Floats:
     """Decimal numbers; NaN for what is none, and for what is not finite."""
     try:
-        values = np.array(list(map(float, texts)), dtype=np.float64)  # type: ignore[arg-type]
-    except (ValueError, TypeError):  # something is no number: find out what
+        values = np.array(_NUMBERS.decode(f"[{','.join(texts)}]"), dtype=np.float64)  # type: ignore[arg-type]
+    except (msgspec.DecodeError, TypeError):  # not as JSON has them, which is read three times as fast
+        values = np.zeros(0)
+    if len(values) != len(texts):
         values = np.array(list(map(number, texts)), dtype=np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 

@@ -62,10 +62,10 @@ class _Elements:
     """The elements of a document in their order: a number for the name of each, its text, and the part it is said of."""
 
     def __init__(self, root: Element) -> None:
-        names, self._texts = named(root, _NAMES)
+        kinds, self._texts = named(root, _NAMES)
         self._root = root
-        self._kinds = np.array([_NUMBERS[name] for name in names], dtype=np.int64)
-        order = np.arange(len(names))
+        self._kinds = np.array(kinds, dtype=np.int64)
+        order = np.arange(len(kinds))
         parts = np.maximum.accumulate(np.where(self._kinds < len(_PARTS), order, -1))
         self._parts = np.where(parts >= 0, self._kinds[parts], -1)
         self._is_point = self._kinds == _NUMBERS[_POINT]
@@ -81,12 +81,12 @@ class _Elements:
         columns = Columns()
         columns.begin(int(self._is_point.sum()))
         for attribute in ("lat", "lon"):
-            columns.take(attribute, range(columns.count), attributes(self._root, _POINT, attribute))
+            columns.take(attribute, np.arange(columns.count), attributes(self._root, _POINT, attribute))
         of_point = self._parts == _NUMBERS[_POINT]
         for name, series in _SERIES.items():
             places = np.flatnonzero((self._kinds == _NUMBERS[name]) & of_point)
             if len(places):
-                columns.take(series, self._rows[places].tolist(), self._texts_of(places))
+                columns.take(series, self._rows[places], self._texts_of(places))
         columns.break_at((self._rows[self._kinds == _NUMBERS["trkseg"]] + 1).tolist())
         return columns
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import TypeAlias
 
 from lxml import etree
@@ -45,15 +44,18 @@ def root_of(content: bytes) -> Element:
     return root
 
 
-def named(root: Element, names: Iterable[str]) -> tuple[list[str], Sequence[str | None]]:
-    """The names and the texts of all elements of these names, whatever their namespaces, in document order.
+def named(root: Element, names: Sequence[str]) -> tuple[list[int], list[str | None]]:
+    """All elements of these names, whatever their namespaces, in document order: the place of each one's name, and its text.
 
-    A walk in C over the finished tree that calls nothing of ours: a third of the time of `walk`.
+    A walk over the finished tree that calls nothing of ours takes a third of the time of `walk`.
     """
-    found = list(map(attrgetter("tag", "text"), _all_named(root, names)))
-    tags, texts = zip(*found, strict=True) if found else ((), ())
-    local = {tag: local_name(tag) for tag in set(tags)}
-    return list(map(local.__getitem__, tags)), texts
+    tags: list[str] = []
+    texts: list[str | None] = []
+    for element in _all_named(root, names):
+        tags.append(element.tag)
+        texts.append(element.text)
+    places = {tag: names.index(local_name(tag)) for tag in set(tags)}
+    return [places[tag] for tag in tags], texts
 
 
 def attributes(root: Element, name: str, attribute: str) -> list[str | None]:

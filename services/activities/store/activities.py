@@ -153,13 +153,14 @@ class ActivityStore:
             if not fresh and isinstance(sifted[0], DuplicateActivity):
                 raise sifted[0]
             added = {one.id: one for one in await self._insert(session, owner, fresh)}
+            wanted = {place for _, place in fresh}
+            files = [one.original for one in arrivals if one.original is not None and one.original.place in wanted]
+            await self._originals.claim(session, owner, *files)
             outcomes: list[Added | DuplicateActivity] = []
             for arrival, new_or_none in zip(arrivals, sifted, strict=True):
                 if isinstance(new_or_none, DuplicateActivity):
                     outcomes.append(new_or_none)
                     continue
-                if arrival.original is not None:
-                    await self._originals.claim(session, owner, arrival.original)
                 outcome = tuple(added[one.activity.id] for one in new_or_none)
                 await arrival.along.keep(session, outcome)
                 outcomes.append(outcome)

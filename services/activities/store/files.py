@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
 
@@ -54,18 +55,22 @@ class DatabaseFiles:
         metadata = {"owner": owner, "sha256": sha256}
         await self._bucket.upload_from_stream_with_id(place, f"{owner}/{sha256}", content, metadata=metadata)
 
-    async def write_along(self, session: Session, place: Place, owner: str, sha256: str, content: bytes) -> None:
-        """Keep these bytes in a transaction, as a file of one chunk, which is what the driver would write."""
-        await self._chunks.insert_one({"files_id": place, "n": 0, "data": content}, session=session)
-        file = {
-            "_id": place,
-            "filename": f"{owner}/{sha256}",
-            "metadata": {"owner": owner, "sha256": sha256},
-            "length": len(content),
-            "chunkSize": max(len(content), 1),
-            "uploadDate": datetime.now(UTC),
-        }
-        await self._files.insert_one(file, session=session)
+    async def write_along(self, session: Session, owner: str, some: Sequence[tuple[Place, str, bytes]]) -> None:
+        """Keep these in a transaction (place, digest, bytes), each as a file of one chunk, as the driver would write it."""
+        chunks = [{"files_id": place, "n": 0, "data": content} for place, _, content in some]
+        await self._chunks.insert_many(chunks, session=session)
+        files = [
+            {
+                "_id": place,
+                "filename": f"{owner}/{sha256}",
+                "metadata": {"owner": owner, "sha256": sha256},
+                "length": len(content),
+                "chunkSize": max(len(content), 1),
+                "uploadDate": datetime.now(UTC),
+            }
+            for place, sha256, content in some
+        ]
+        await self._files.insert_many(files, session=session)
 
     async def read(self, place: Place) -> bytes:
         """As `Files`."""

@@ -63,17 +63,20 @@ class Originals:
             return Original(self._in_database.new_place(owner), sha256, compressed)
         return Original(await self._put(self._bucket or self._in_database, owner, sha256, compressed), sha256)
 
-    async def claim(self, session: Session, owner: str, original: Original) -> None:
-        """Say in a transaction that something refers to it now.
+    async def claim(self, session: Session, owner: str, *originals: Original) -> None:
+        """Say in a transaction that something refers to these now.
 
-        Raises `Unavailable` where it was swept already, or all that its runner had was removed meanwhile.
+        Raises `Unavailable` where one was swept already, or all that its runner had was removed meanwhile.
         """
-        if original.content is not None:
-            await self._in_database.write_along(session, original.place, owner, original.sha256, original.content)
-            return
-        removed = await self._unclaimed.delete_one({"_id": original.place, "owner": owner}, session=session)
-        if removed.deleted_count == 0:
-            raise Unavailable("This took too long: send the file again")
+        small = [(one.place, one.sha256, one.content) for one in originals if one.content is not None]
+        if small:
+            await self._in_database.write_along(session, owner, small)
+        for one in originals:
+            if one.content is not None:
+                continue
+            removed = await self._unclaimed.delete_one({"_id": one.place, "owner": owner}, session=session)
+            if removed.deleted_count == 0:
+                raise Unavailable("This took too long: send the file again")
 
     async def let_go(self, session: Session, owner: str, place: Place) -> None:
         """Say in a transaction that an activity which referred to it is gone; the last one leaves it to be swept."""

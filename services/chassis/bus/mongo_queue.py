@@ -33,6 +33,7 @@ from services.chassis.mongo import (
     IndexSpec,
     within_deadline,
 )
+from services.chassis.together import Together
 
 MESSAGES, GROUPS = "messages", "groups"
 BROADCAST = "broadcast"
@@ -95,6 +96,7 @@ class Queues:
     def __init__(self, database: Database) -> None:
         self._messages = database.collection(MESSAGES)
         self._groups = database.collection(GROUPS)
+        self._hearing = Together(self._groups_of)
 
     # -- putting in ------------------------------------------------------------------------------------------------
 
@@ -105,10 +107,17 @@ class Queues:
 
     async def groups(self, topic: str) -> list[str]:
         """The groups that hear this topic."""
-        aggregate = topic.partition(".")[0]
-        hear = {"topics": {"$in": [topic, f"{aggregate}.*"]}}
+        return await self._hearing(topic) or []
+
+    async def _groups_of(self, topics: set[str]) -> dict[str, list[str]]:
+        patterns = {topic: {topic, f"{topic.partition('.')[0]}.*"} for topic in topics}
+        hear = {"topics": {"$in": sorted(set().union(*patterns.values()))}}
         with reachable():
-            return [group["_id"] async for group in self._groups.find(hear, {"_id": 1})]
+            found = await self._groups.find(hear, {"topics": 1}).to_list(None)
+        return {
+            topic: [group["_id"] for group in found if not wanted.isdisjoint(group["topics"])]
+            for topic, wanted in patterns.items()
+        }
 
     async def put(self, message: Message, queues: Sequence[str], *, expire_at: datetime | None = None) -> None:
         """Put the message in these queues; where it was put before, nothing happens."""
