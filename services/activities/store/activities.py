@@ -197,9 +197,9 @@ class ActivityStore:
 
     async def _begin(self, session: Session, owner: str) -> None:
         """Begin to add something. Raises `Forbidden` where this runner was deleted, perhaps a moment ago."""
+        await self._guard(session, owner)  # first: where another process is at it, nothing else is done for nothing
         if self._tombstones is not None and await self._tombstones.holds(owner, session):
             raise Forbidden("This account is being deleted")
-        await self._guard(session, owner)
 
     async def _unless_overtaken(self, body: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         for _ in range(ATTEMPTS):
