@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from services.chassis.answers import Reply
 
 MIB = 1024**2
-MOST_BYTES, LARGEST_BYTES = 8 * MIB, MIB // 2
+LARGEST_BYTES = MIB // 2
 KEPT_S = 300.0
 _BESIDE_BODY = 1024  # about what is kept of a reply besides its body, in bytes
 
@@ -47,9 +47,7 @@ class _Kept:
 class KeptReplies:
     """The replies that a process keeps of one service; the longest unused go first."""
 
-    def __init__(
-        self, stamp_of: StampOf, *, most_bytes: int = MOST_BYTES, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, stamp_of: StampOf, *, most_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._stamp_of = stamp_of
         self._most_bytes = most_bytes
         self._clock = clock

@@ -227,10 +227,16 @@ def _mounted(service: Service, chassis: Chassis, built: Built, checks: Mapping[s
         requests=shared.requests,
         people=_people(service, built, chassis, idempotency),
         origins=shared.process.cors_origins,
-        kept=KeptReplies(built.stamp_of) if built.stamp_of else None,
+        kept=_kept_replies(built, shared.process),
     )
     internal = dataclasses.replace(public, verifier=Verifier(issuer, shared.keys, service.name), origins=NONE)
     return Mounted(service, public, internal, checks)
+
+
+def _kept_replies(built: Built, process: ProcessSettings) -> KeptReplies | None:
+    if built.stamp_of is None or not process.kept_replies_mib:
+        return None
+    return KeptReplies(built.stamp_of, most_bytes=process.kept_replies_mib * MIB)
 
 
 def _people(service: Service, built: Built, chassis: Chassis, keys: IdempotencyKeys | None) -> People | None:

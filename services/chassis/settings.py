@@ -77,6 +77,9 @@ class ProcessSettings(Struct, frozen=True, forbid_unknown_fields=True):
     workers: Annotated[int, Meta(ge=1, description="How many processes of this service run on this machine")] = 1
     drain_s: Annotated[float, Meta(ge=0, description="Seconds that requests in flight get to finish at a stop")] = 7.0
     body_budget_mib: Annotated[int, Meta(ge=64, description="Memory for all request bodies in flight, in MiB")] = 512
+    kept_replies_mib: Annotated[
+        int, Meta(ge=0, description="Memory for replies that are kept until something changes, in MiB; 0 keeps none")
+    ] = 8
     monitoring: Annotated[Path | None, Meta(description="The folder of the metrics and logs catalogues")] = None
     kek_file: Annotated[Path | None, Meta(description="The key-encryption key; `<home>/keys/kek` unless set")] = None
 

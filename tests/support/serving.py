@@ -113,7 +113,7 @@ async def running(
         budget=BodyBudget(budget),
         requests=Requests(),
         origins=Origins(origins),
-        kept=KeptReplies(stamp_of) if stamp_of else None,
+        kept=KeptReplies(stamp_of, most_bytes=MIB) if stamp_of else None,
     )
     arguments = {"serving": serving}
     application = Application(

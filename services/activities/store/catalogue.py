@@ -75,10 +75,13 @@ class Catalogue:
     def __init__(self, database: Database) -> None:
         self._months = database.collection(CATALOGUE)
 
-    async def search(self, owner: str, wanted: Wanted) -> list[Entry]:
-        """Everything wanted, in no order."""
+    async def search(self, owner: str, wanted: Wanted, within: Iterable[date] | None = None) -> list[Entry]:
+        """Everything wanted, in no order; of the months of these days alone, where they are given."""
         folded = msgspec.structs.replace(wanted, words=wanted.words.casefold() if wanted.words else None)
-        months = [month["entries"] async for month in self._months.find({"owner": owner}, {"entries": 1})]
+        where: Document = {"owner": owner}
+        if within is not None:
+            where = {"_id": {"$in": [f"{owner}|{day:%Y-%m}" for day in within]}}
+        months = [month["entries"] for month in await self._months.find(where, {"entries": 1}).to_list(None)]
         if sum(map(len, months)) < QUICK_BYTES:
             return _chosen(months, folded)
         return await asyncio.to_thread(_chosen, months, folded)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from services.activities.domain.activity import Activity
 from services.activities.domain.listing import Order, Position, Wanted
 from services.activities.domain.records import Achievement
 from services.activities.domain.roll_ups import Amounts, Period, Stretch, on_our_calendar, start_of, stretches
 from services.activities.domain.sports import Sport
-from services.activities.store.catalogue import Catalogue
+from services.activities.store.catalogue import Catalogue, Entry
 from services.activities.store.documents import (
     ACTIVITY_FIELDS,
     Extent,
@@ -19,10 +20,10 @@ from services.activities.store.documents import (
     extent_of,
     ladders_of,
 )
-from services.activities.store.listing import Listing
+from services.activities.store.listing import BY_START, Listing
 from services.activities.store.roll_ups import RollUps
 from services.activities.store.shape import ACTIVITIES, OWNERS, RECORDS
-from services.chassis.mongo import DESCENDING, Database, Document
+from services.chassis.mongo import Database, Document
 
 
 class Finder:
@@ -61,16 +62,23 @@ class Finder:
         return found[:limit]
 
     async def _among(self, listing: Listing, limit: int) -> list[Document]:
-        """By the catalogue: what is wanted of all there is, in order, and of these one by one as many as are shown."""
-        entries = await self._catalogue.search(listing.owner, listing.wanted)
-        keys = sorted(
-            ((getattr(one, listing.field), one.id) for one in entries), reverse=listing.direction == DESCENDING
-        )
-        if listing.after is not None:
-            place = (listing.after.value, listing.after.id)
-            keys = [key for key in keys if (key < place if listing.direction == DESCENDING else key > place)]
+        """By the catalogue: what is wanted, in order, and of these one by one as many as are shown."""
+        if listing.field == BY_START:
+            keys = await self._keys_by_start(listing, limit)
+        else:
+            keys = listing.in_order(await self._catalogue.search(listing.owner, listing.wanted))
         reading = (self._activities.find_one({"_id": key[1]}, ACTIVITY_FIELDS) for key in keys[:limit])
         return [document for document in await asyncio.gather(*reading) if document is not None]
+
+    async def _keys_by_start(self, listing: Listing, limit: int) -> list[tuple[Any, str]]:
+        """As many months as it takes, from where the list begins."""
+        extent, entries, keys = await self.extent(listing.owner), list[Entry](), list[tuple[Any, str]]()
+        for months in listing.months(extent) if extent else ():
+            entries += await self._catalogue.search(listing.owner, listing.wanted, months)
+            keys = listing.in_order(entries)
+            if len(keys) >= limit and listing.is_settled(keys[limit - 1][0], months):
+                break
+        return keys
 
     async def _find(self, where: Document, listing: Listing, limit: int) -> list[Document]:
         """In the order of the list; all of them where the limit is 0."""

@@ -9,8 +9,10 @@ out documents on a bound that is included, where the index goes on behind the bo
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import msgspec
 
@@ -22,7 +24,9 @@ from services.chassis.mongo import ASCENDING, DESCENDING, Document
 # The clocks of the earth are at most so far ahead of UTC, and behind it.
 _AHEAD, _BEHIND = timedelta(hours=14), timedelta(hours=12)
 BY_START = "started_at"
+_A_DAY = timedelta(days=1)
 _SPARE = 2
+_FIRST_MONTHS, _MORE_MONTHS = 4, 3
 _WIDER_BEHIND_NONE, _WIDER_BEHIND_SOME, _NARROWER = 3.0, 1.5, 0.25
 _NARROWEST_S, _NARROWEST = 3600.0, 1.0
 
@@ -34,6 +38,22 @@ class Window:
     since: float
     until: float
     width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """Some months of the catalogue, and the start that nothing in the months after them is before, in the list's order."""
+
+    first: date
+    last: date
+    settled: datetime
+
+    def __iter__(self) -> Iterator[date]:
+        """The first day of each."""
+        month = self.first.replace(day=1)
+        while month <= self.last:
+            yield month
+            month = _months_later(month, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +121,38 @@ class Listing:
             return max(window.until - window.width, window.since), window.until
         return window.since, min(window.since + window.width, window.until)
 
+    def in_order(self, entries: Iterable[Any]) -> list[tuple[Any, str]]:
+        """What these are ordered by, and their ids, in order, after the position."""
+        keys = sorted(((getattr(one, self.field), one.id) for one in entries), reverse=self.direction == DESCENDING)
+        if self.after is None:
+            return keys
+        place = (self.after.value, self.after.id)
+        return [key for key in keys if (key < place if self.direction == DESCENDING else key > place)]
+
+    def months(self, extent: Extent) -> Iterator[Months]:
+        """The months that there is anything wanted in, from where the list begins, more of them each time.
+
+        An activity is in the month of its local date, and a list by start goes by when that was on earth.
+        """
+        since, until = (datetime.fromtimestamp(at, UTC).date() for at in self._span(extent))
+        first, last = since - _A_DAY, until + _A_DAY
+        some = _FIRST_MONTHS
+        while first <= last:
+            if self.direction == DESCENDING:
+                begin = max(first, _months_later(last.replace(day=1), 1 - some))
+                yield Months(begin, last, datetime.combine(begin.replace(day=1), time(), UTC) + _BEHIND)
+                last = begin.replace(day=1) - _A_DAY
+            else:
+                end = min(last, _months_later(first.replace(day=1), some) - _A_DAY)
+                behind = _months_later(end.replace(day=1), 1)
+                yield Months(first, end, datetime.combine(behind, time(), UTC) - _AHEAD)
+                first = behind
+            some *= _MORE_MONTHS
+
+    def is_settled(self, start: datetime, months: Months) -> bool:
+        """Whether nothing in the months after these comes before an activity of this start."""
+        return start > months.settled if self.direction == DESCENDING else start < months.settled
+
     def position(self, shown: list[Document]) -> Position:
         """The position after these, the last of which it is, and how wide a page they were."""
         first, last = _number(shown[0][self.field]), _number(shown[-1][self.field])
@@ -161,6 +213,12 @@ class Listing:
 
     def _matching(self) -> Document:
         return {"owner": self.owner} | ({} if self.wanted.sport is None else {"sport": self.wanted.sport})
+
+
+def _months_later(month: date, months: int) -> date:
+    """The first day of the month so many later, within the calendar."""
+    number = min(max(month.year * 12 + month.month - 1 + months, 12), 9999 * 12 + 11)
+    return date(number // 12, number % 12 + 1, 1)
 
 
 def _number(value: datetime | float) -> float:

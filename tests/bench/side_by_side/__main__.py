@@ -35,12 +35,13 @@ Side = Runnerly | FitTrackee
 @click.option(
     "--venv", default=".tox/fittrackee", show_default=True, help="Where FitTrackee is, or will be, installed."
 )
-def main(*, activities: int, rounds: int, seconds: int, native: str | None, venv: str) -> None:
+@click.option("--made", is_flag=True, help="Let Runnerly keep no replies: each page is made each time, as at first.")
+def main(*, activities: int, rounds: int, seconds: int, native: str | None, venv: str, made: bool) -> None:
     """Measure Runnerly and FitTrackee side by side."""
     measured: dict[str, dict[str, list[Measure]]] = {}
     with tempfile.TemporaryDirectory(prefix="runnerly-bench-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL's user goes through here
-        ours = Runnerly(Path(folder) / "runnerly", workers=WORKERS, native=native)
+        ours = Runnerly(Path(folder) / "runnerly", workers=WORKERS, native=native, keeps=not made)
         theirs = FitTrackee(Path(folder) / "fittrackee", Path(venv).absolute(), workers=WORKERS)
         numbers = iter(range(1, 1_000_000))
         with running(theirs), running(ours):
@@ -55,7 +56,10 @@ def main(*, activities: int, rounds: int, seconds: int, native: str | None, venv
                     measured[name][side.name].append(found)
                     print(f"  {name:12} {side.name:11} {found}", flush=True)
             memory = {side.name: memory_mib(side.roots()) for side in sides}
-    print(f"\n{activities} activities, {WORKERS} workers each, ours on {ours.database_name}; medians, and their ratio")
+    how = "each page made each time" if made else "pages kept until something changes"
+    print(
+        f"\n{activities} activities, {WORKERS} workers each, ours on {ours.database_name}, {how}; medians, and their ratio"
+    )
     sys.exit(report(measured, memory))
 
 

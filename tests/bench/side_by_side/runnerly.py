@@ -24,15 +24,18 @@ SPORTS = (("running", 10_000.0, 3_300.0), ("cycling", 40_000.0, 5_400.0), ("walk
 
 
 class Runnerly:
-    """A Runnerly with two workers. `native` is the path of the native SecantusDB; without it, the embedded one runs."""
+    """A Runnerly with two workers.
+
+    `native` is the path of the native SecantusDB; without it, the embedded one runs. Unless it `keeps` replies, each is made.
+    """
 
     name = "Runnerly"
 
-    def __init__(self, home: Path, *, workers: int, native: str | None) -> None:
+    def __init__(self, home: Path, *, workers: int, native: str | None, keeps: bool = True) -> None:
         self.home, self.workers = home, workers
         home.mkdir(parents=True)
         self.database_name = Path(native).name if native else "secantusd-py"
-        self._is_native = native is not None
+        self._is_native, self._keeps = native is not None, keeps
         self._database_program = native or str(Path(sys.executable).with_name("secantusd-py"))
         self._children: list[Child] = []
         self._sockets = [socket.create_server(("127.0.0.1", 0), backlog=512) for _ in range(2)]
@@ -51,6 +54,7 @@ class Runnerly:
             "SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
             "RUNNERLY_LOG_LEVEL": "warning",
             "RUNNERLY_WORKERS": str(self.workers),
+            **({} if self._keeps else {"RUNNERLY_KEPT_REPLIES_MIB": "0"}),
         }
 
     def start(self) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.chassis.answers import Reply
-from services.chassis.kept_replies import KEPT_S, LARGEST_BYTES, Asked, KeptReplies
+from services.chassis.kept_replies import KEPT_S, LARGEST_BYTES, MIB, Asked, KeptReplies
 
 
 class Runners:
@@ -29,7 +29,7 @@ def reply(body: bytes = b"[]") -> Reply:
 
 async def test_a_reply_is_given_again_until_something_is_changed() -> None:
     runners = Runners(ann="1")
-    replies = KeptReplies(runners)
+    replies = KeptReplies(runners, most_bytes=MIB)
     place = await replies.look(asked())
     assert place.reply is None
     place.keep(reply())
@@ -40,7 +40,7 @@ async def test_a_reply_is_given_again_until_something_is_changed() -> None:
 
 async def test_what_was_changed_while_a_reply_was_made_is_not_hidden_by_it() -> None:
     runners = Runners(ann="1")
-    replies = KeptReplies(runners)
+    replies = KeptReplies(runners, most_bytes=MIB)
     place = await replies.look(asked())
     runners.stamps["ann"] = "2"
     place.keep(reply(b"made before, or after"))
@@ -48,14 +48,14 @@ async def test_what_was_changed_while_a_reply_was_made_is_not_hidden_by_it() -> 
 
 
 async def test_nothing_is_kept_of_those_whose_changes_are_not_known() -> None:
-    replies = KeptReplies(Runners())
+    replies = KeptReplies(Runners(), most_bytes=MIB)
     (await replies.look(asked())).keep(reply())
     assert (await replies.look(asked())).reply is None
     assert replies.bytes == 0
 
 
 async def test_another_asks_for_something_else() -> None:
-    replies = KeptReplies(Runners(ann="1", bob="1"))
+    replies = KeptReplies(Runners(ann="1", bob="1"), most_bytes=MIB)
     (await replies.look(asked())).keep(reply())
     for other in (asked(uri="/runs?limit=2"), asked(sub="bob"), asked(media_type="application/msgpack")):
         assert (await replies.look(other)).reply is None
@@ -63,7 +63,7 @@ async def test_another_asks_for_something_else() -> None:
 
 async def test_a_reply_is_not_kept_for_long() -> None:
     now = 0.0
-    replies = KeptReplies(Runners(ann="1"), clock=lambda: now)
+    replies = KeptReplies(Runners(ann="1"), most_bytes=MIB, clock=lambda: now)
     (await replies.look(asked())).keep(reply())
     now = KEPT_S + 1
     assert (await replies.look(asked())).reply is None
@@ -80,7 +80,7 @@ async def test_the_longest_unused_goes_first() -> None:
 
 
 async def test_a_very_long_reply_is_not_kept() -> None:
-    replies = KeptReplies(Runners(ann="1"))
+    replies = KeptReplies(Runners(ann="1"), most_bytes=MIB)
     (await replies.look(asked())).keep(reply())
     (await replies.look(asked())).keep(reply(b"x" * LARGEST_BYTES))
     assert (await replies.look(asked())).reply is None
