@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from services.activities import events
 from services.activities.domain.activity import Activity, read_anew
-from services.activities.domain.heart_rates import HeartRates
 from services.activities.domain.load import load_of
 from services.activities.domain.merging import Words
 from services.activities.domain.physiology import Physiology
@@ -19,23 +18,18 @@ from services.activities.domain.problems import DuplicateActivity
 from services.activities.parsers.parsed import ParsedActivity, Reading
 from services.activities.store.arrivals import Added, Along, Arrival, Arrivals, NewActivity
 from services.activities.store.documents import (
-    ACTIVITY_FIELDS,
     HELD_FIELDS,
-    Breakdowns,
     Held,
-    activity_of,
     document_of,
     held_of,
-    physiology_of,
-    rates_of,
     streams_of,
 )
-from services.activities.store.everything import Everything
 from services.activities.store.files import Place
 from services.activities.store.gear import GearStore
 from services.activities.store.guard import Guard
 from services.activities.store.originals import Original, Originals
-from services.activities.store.shape import ACTIVITIES, OWNERS, REBUILDS, STREAMS
+from services.activities.store.reading import ActivityReader
+from services.activities.store.shape import REBUILDS
 from services.activities.store.stamps import Stamps
 from services.activities.store.standing import Anew, Standing
 from services.activities.store.strava_runs import StravaRuns
@@ -59,7 +53,7 @@ class Arrived(Struct, frozen=True):
     merged: tuple[Activity, ...] = ()
 
 
-class ActivityStore:
+class ActivityStore(ActivityReader):
     """The activities of all runners. Nothing is found or changed without saying whose it is."""
 
     def __init__(
@@ -71,19 +65,15 @@ class ActivityStore:
         tombstones: Tombstones | None = None,
     ) -> None:
         """Without `tombstones` nothing may be added for somebody who may have been deleted."""
+        super().__init__(database, originals)
         self._database = database
         self._tombstones = tombstones
-        self._activities = database.collection(ACTIVITIES)
-        self._streams = database.collection(STREAMS)
-        self._owners = database.collection(OWNERS)
         self._guard = Guard(database)
         self._rebuilds = database.collection(REBUILDS)
-        self._originals = originals
         self._strava_runs = StravaRuns(database)
         self._twins = Twins(database)
         self._gear = gear
         self._standing = Standing(database, gear)
-        self._everything = Everything(database)
         self._outbox = outbox
         self._stamps = Stamps(database)
         self._turns = Turns()
@@ -214,10 +204,6 @@ class ActivityStore:
         if len(twins) == len(new):
             raise DuplicateActivity.of(twins[new[0].activity.id])
 
-    async def read(self, owner: str, activity_id: str) -> Activity:
-        """One activity. Raises `NotFound`."""
-        return activity_of(await self._document(owner, activity_id, ACTIVITY_FIELDS))
-
     async def correct(
         self,
         owner: str,
@@ -283,41 +269,6 @@ class ActivityStore:
         for begin in range(0, len(ids), WEIGHED_AT_ONCE):
             await self._weigh(owner, ids[begin : begin + WEIGHED_AT_ONCE])
 
-    async def physiology(self, owner: str) -> Physiology:
-        """What a runner's profile says."""
-        return await self._physiology(owner)
-
-    async def heart_rates(self, owner: str, activity_id: str) -> tuple[Activity, HeartRates | None]:
-        """An activity, and for how long the heart beat how fast. Raises `NotFound`."""
-        document = await self._document(owner, activity_id, {**ACTIVITY_FIELDS, "heart_rates": 1})
-        rates = rates_of(document)
-        document.pop("heart_rates", None)
-        return activity_of(document), rates
-
-    async def all_of(self, owner: str) -> AsyncIterator[Activity]:
-        """Every activity of a runner, in no order that means anything."""
-        async for document in self._everything.of(owner, ACTIVITY_FIELDS):
-            yield activity_of(document)
-
-    async def columns(self, owner: str, activity_id: str) -> bytes:
-        """The packed streams of an activity; none where it has none. Raises `NotFound`."""
-        found = await self._part(owner, activity_id, {"columns": 1})
-        return bytes(found["columns"]) if found else b""
-
-    async def breakdowns(self, owner: str, activity_id: str, *parts: str) -> Breakdowns:
-        """These parts (`laps`, `splits.km`, `best_efforts`) of an activity. Raises `NotFound`."""
-        found = await self._part(owner, activity_id, {**dict.fromkeys(parts, 1), "_id": 0})
-        return msgspec.convert(found or {}, Breakdowns)
-
-    async def original(self, owner: str, activity_id: str) -> tuple[Activity, bytes]:
-        """An activity, and the very bytes it was read from. Raises `NotFound`, `Damaged`."""
-        document = await self._document(owner, activity_id, {**ACTIVITY_FIELDS, "original": 1})
-        if "original" not in document:
-            raise NotFound
-        place = document.pop("original")
-        activity = activity_of(document)
-        return activity, await self._originals.read(place, activity.source.sha256 or "")
-
     async def settle(self, owner: str) -> int:
         """Make all that follows from a runner's activities anew, by the functions that change it, where it is different.
 
@@ -351,35 +302,11 @@ class ActivityStore:
             await self._rebuilds.delete_many({"owner": owner})  # one that is at this runner begins at the beginning
             await self._owners.delete_one({"_id": owner})
 
-    async def _part(self, owner: str, activity_id: str, fields: dict[str, int]) -> Document | None:
-        """Fields of an activity's streams; None where it has none. Raises `NotFound` where there is no activity."""
-        found: Document | None = await self._streams.find_one({"_id": activity_id}, {**fields, "owner": 1})
-        if found is None:
-            await self._document(owner, activity_id, {"owner": 1})
-        elif found["owner"] != owner:
-            raise NotFound
-        return found
-
-    async def _document(
-        self, owner: str, activity_id: str, fields: Mapping[str, int], session: Session | None = None
-    ) -> Document:
-        """A runner's activity. Raises `NotFound` where it is not there, or not the runner's.
-
-        It is found by its id alone, and whose it is is looked at here: not every server finds the id first.
-        """
-        document: Document | None = await self._activities.find_one({"_id": activity_id}, fields, session=session)
-        if document is None or document["owner"] != owner:
-            raise NotFound
-        return document
-
     async def _current(self, session: Session, owner: str, activity_id: str, expected: int | None) -> Held:
         held = held_of(await self._document(owner, activity_id, HELD_FIELDS, session))
         if expected not in {None, held.activity.version}:
             raise Stale
         return held
-
-    async def _physiology(self, owner: str, session: Session | None = None) -> Physiology:
-        return physiology_of(await self._owners.find_one({"_id": owner}, {"physiology": 1}, session=session))
 
     async def _find_lost_records(self, owner: str) -> None:
         """After the change that lost one; where we are interrupted, the next change does it."""
