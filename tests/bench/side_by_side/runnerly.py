@@ -18,7 +18,7 @@ from tests.support.processes import Child, accepts, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES = ("tokendealer", "accounts", "activities", "mailer", "dashboard")
-CACHE = "128M"  # as PostgreSQL's shared buffers are, unless set
+CACHE = "64M"  # half of what PostgreSQL takes for its shared buffers, unless told
 EMAIL, PASSWORD = "probe@example.com", secrets.token_urlsafe(18)
 SPORTS = (("running", 10_000.0, 3_300.0), ("cycling", 40_000.0, 5_400.0), ("walking", 5_000.0, 3_600.0))
 
