@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -169,6 +170,20 @@ def test_an_upload_that_is_refused_says_why_and_stops_no_other(runner: Runner) -
     assert len(runs(page)) == 2
     told.nth(0).get_by_role("link", name="See it").click()
     expect(page.get_by_role("heading", name="Morning run")).to_be_visible()
+
+
+def test_markup_in_a_title_and_in_a_files_name_is_shown_as_words(runner: Runner) -> None:
+    """The visitor's watch fails at the end for whatever else a page would have made of it."""
+    title = 'Run <img src="/nowhere" onerror="alert(1)"> & <b>rest</b>'
+    page = signed_in(runner())
+    content = gpx(a_run(900, start=MARCH, every=5), name=escape(title + "\u202e"))
+    upload(page, payload("<i>run</i>.gpx", content))
+    expect(page.locator("#uploaded li")).to_contain_text("<i>run</i>.gpx")
+    assert title in runs(page)[0]
+    assert "\u202e" not in runs(page)[0]
+    page.get_by_role("table", name="Your runs").get_by_role("link", name=title).click()
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    expect(page.locator("main b, main i, img[src='/nowhere']")).to_have_count(0)
 
 
 def test_a_file_that_is_too_large_is_not_even_sent(runner: Runner, tmp_path: Path) -> None:
