@@ -22,7 +22,7 @@ from services.activities.store.documents import Held
 from services.activities.store.files import Place
 from services.activities.store.originals import Original
 from services.activities.store.turns import Turns
-from services.chassis.mongo import Session
+from services.chassis.mongo import DatabaseAway, Session
 
 TOGETHER = 16
 TOGETHER_BYTES = 4 * 1024 * 1024
@@ -127,16 +127,19 @@ class Arrivals:
             self._waiting[owner] = waiting
 
     async def _settle(self, owner: str, together: Sequence[Arrival]) -> None:
-        """Add these; where something is wrong with any, one by one, so that each is told of its own."""
+        """Add these; where something is wrong with any, one by one, so that each is told of its own.
+
+        A database that does not answer is nobody's own: all are told of that at once.
+        """
         outcomes: Sequence[Added | Exception]
         try:
             outcomes = await self._add(owner, together)
         except Exception as wrong:  # noqa: BLE001 - whatever it is, it is told to whom it concerns
-            if len(together) > 1:
+            if len(together) > 1 and not isinstance(wrong, DatabaseAway):
                 for one in together:
                     await self._settle(owner, [one])
                 return
-            outcomes = [wrong]
+            outcomes = [wrong] * len(together)
         for one, outcome in zip(together, outcomes, strict=True):
             if one.added.done():  # its request has left
                 continue

@@ -13,6 +13,7 @@ from services.activities.store.arrivals import TOGETHER, TOGETHER_BYTES, Added, 
 from services.activities.store.originals import Original
 from services.activities.store.turns import Turns
 from services.chassis.idempotency import unkeyed
+from services.chassis.mongo import DatabaseAway
 from services.chassis.problems import Invalid
 
 
@@ -29,6 +30,8 @@ class Store:
         names = [name_of(one) for one in arrivals]
         self.transactions.append(names)
         await self.go.wait()
+        if any(name.startswith("away") for name in names):
+            raise DatabaseAway
         if any(name.startswith("wrong") for name in names):
             raise Invalid(names[0])
         outcomes: list[Added | DuplicateActivity] = []
@@ -102,6 +105,16 @@ async def test_what_is_wrong_with_one_is_told_to_that_one(store: Store) -> None:
     outcomes = await asyncio.gather(*rest, return_exceptions=True)
     assert [type(one) for one in outcomes] == [tuple, Invalid, tuple, DuplicateActivity]
     assert store.added == ["a", "b", "c", "a"]
+
+
+async def test_where_the_database_is_away_all_are_told_at_once(store: Store) -> None:
+    first, *rest = (store.arrive(name) for name in ("a", "b", "away", "c"))
+    await a_moment()
+    store.go.set()
+    await first
+    outcomes = await asyncio.gather(*rest, return_exceptions=True)
+    assert [type(one) for one in outcomes] == [DatabaseAway] * 3
+    assert store.transactions == [["a"], ["b", "away", "c"]]
 
 
 async def test_who_leaves_while_waiting_is_not_added(store: Store) -> None:
