@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from services.chassis.answers import Reply
+from services.chassis.operations import MIB
 
-MIB = 1024**2
 LARGEST_BYTES = MIB // 2
 KEPT_S = 300.0
 _BESIDE_BODY = 1024  # about what is kept of a reply besides its body, in bytes

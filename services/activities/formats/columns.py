@@ -36,7 +36,7 @@ class Columns:
         self.open = False
         self._broken_at: list[int] = []
         self._noted: dict[str, tuple[list[int], list[Text]]] = {}
-        self._taken: list[tuple[str, Rows, Sequence[Text]]] = []
+        self._said: dict[str, list[tuple[Sequence[int] | Rows, Sequence[Text]]]] = {}  # what was noted among it
 
     def begin(self, samples: int = 1) -> None:
         """Begin the next sample, or so many of them. Raises `NotAnActivity` where there are too many."""
@@ -47,17 +47,17 @@ class Columns:
 
     def note(self, series: str, text: Text) -> None:
         """Note a value of the present sample. The last one said holds."""
-        rows, texts = self._noted.setdefault(series, ([], []))
+        rows, texts = self._notes(series)
         rows.append(self.count - 1)
         texts.append(text)
 
     def take(self, series: str, rows: Rows, texts: Sequence[Text]) -> None:
         """Note values of these samples. The last one said of a sample holds."""
-        self._taken.append((series, rows, texts))
+        self._said.setdefault(series, []).append((rows, texts))
 
     def collector(self, series: str) -> Visit:
         """What notes the text of each element that it is shown, where that is inside a sample."""
-        rows, texts = self._noted.setdefault(series, ([], []))
+        rows, texts = self._notes(series)
 
         def collect(element: Element) -> None:
             if self.open:
@@ -86,19 +86,21 @@ class Columns:
 
     def series(self) -> Mapping[str, Floats]:
         """Every series that has any value, NaN where a sample has none."""
-        names = dict.fromkeys((*self._noted, *(name for name, _, _ in self._taken)))
-        columns = {name: self._column(name, numbers) for name in names if name != _TIME}
+        columns = {name: self._column(name, numbers) for name in self._said if name != _TIME}
         return {name: column for name, column in columns.items() if not np.isnan(column).all()}
 
     def _column(self, series: str, convert: Callable[[Sequence[Text]], Floats]) -> Floats:
         column = np.full(self.count, np.nan)
-        noted_rows, noted = self._noted.get(series, ([], []))
-        if noted_rows:
-            column[noted_rows] = convert(noted)
-        for name, rows, texts in self._taken:
-            if name == series:
-                column[rows] = convert(texts)
+        for rows, texts in self._said.get(series, ()):
+            column[np.asarray(rows, dtype=np.intp)] = convert(texts)
         return column
+
+    def _notes(self, series: str) -> tuple[list[int], list[Text]]:
+        """Where single values of a series are noted."""
+        if series not in self._noted:
+            notes = self._noted[series] = ([], [])
+            self._said.setdefault(series, []).append(notes)
+        return self._noted[series]
 
 
 def numbers(texts: Sequence[Text]) -> Floats:

@@ -7,7 +7,7 @@ the messages are only walked over, so that what is whole before the damage can b
 from __future__ import annotations
 
 import struct
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from services.activities.formats.limits import MESSAGES
 
@@ -57,7 +57,10 @@ def mended(content: bytes) -> bytes:
     start = min(content[0], len(content))
     claimed = struct.unpack_from("<I", content, 4)[0]
     end = min(start + claimed, len(content)) if claimed else len(content)
-    return _file_of(content, content[start : _end_of_whole_messages(content, start, end)])
+    reached = start
+    for _, reached in _whole_messages(content, start, end):  # noqa: B007 - the last is what is wanted
+        pass
+    return _file_of(content, content[start:reached])
 
 
 def of_kinds(kinds: Container[int], content: bytes) -> bytes | None:
@@ -69,34 +72,26 @@ def of_kinds(kinds: Container[int], content: bytes) -> bytes | None:
     start, end = content[0], len(content) - 2
     if start + struct.unpack_from("<I", content, 4)[0] != end:
         return None
-    kept, length, at = [], 0, start
-    sizes: dict[int, int] = {}
+    kept, length, reached = [], 0, start
     dropped: set[int] = set()
-    for _ in range(MESSAGES):
-        if at >= end:
-            break
-        header = content[at]
-        local = (header >> 5) & 0x3 if header & _COMPRESSED else header & 0xF
-        if header & _COMPRESSED or not header & _DEFINITION:
-            size = sizes.get(local)
-            if size is not None and local in dropped:
-                at += 1 + size
+    for begin, reached in _whole_messages(content, start, end):
+        header = content[begin]
+        if header & _COMPRESSED:
+            if (header >> 5) & 0x3 in dropped:
                 continue
-            if header & _COMPRESSED:
-                return None
-        else:
-            size = _define(content, at, end, sizes)
-            order = ">H" if size is not None and content[at + 2] == _BIG_ENDIAN else "<H"
-            wanted = size is None or struct.unpack_from(order, content, at + 3)[0] in kinds
-            (dropped.discard if wanted else dropped.add)(local)
-        if size is None or at + 1 + size > end:
             return None
-        kept.append(content[at : at + 1 + size])
-        length += 1 + size
+        local = header & 0xF
+        if header & _DEFINITION:
+            order = ">H" if content[begin + 2] == _BIG_ENDIAN else "<H"
+            wanted = struct.unpack_from(order, content, begin + 3)[0] in kinds
+            (dropped.discard if wanted else dropped.add)(local)
+        elif local in dropped:
+            continue
+        kept.append(content[begin:reached])
+        length += reached - begin
         if length > _LONGEST_REST:
             return None
-        at += 1 + size
-    return _file_of(content, b"".join(kept)) if at == end else None
+    return _file_of(content, b"".join(kept)) if reached == end else None
 
 
 def _file_of(content: bytes, data: bytes) -> bytes:
@@ -107,13 +102,13 @@ def _file_of(content: bytes, data: bytes) -> bytes:
     return header + struct.pack("<H", checksum(header)) + data + struct.pack("<H", checksum(data))
 
 
-def _end_of_whole_messages(content: bytes, start: int, end: int) -> int:
-    """Where the last whole message ends."""
+def _whole_messages(content: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where each message begins and ends, up to the first that is not whole."""
     sizes: dict[int, int] = {}
     at = start
     for _ in range(MESSAGES):
         if at >= end:
-            break
+            return
         header = content[at]
         if header & _COMPRESSED:
             size = sizes.get((header >> 5) & 0x3)
@@ -122,9 +117,9 @@ def _end_of_whole_messages(content: bytes, start: int, end: int) -> int:
         else:
             size = sizes.get(header & 0xF)
         if size is None or at + 1 + size > end:
-            break
+            return
+        yield at, at + 1 + size
         at += 1 + size
-    return at
 
 
 def _define(content: bytes, at: int, end: int, sizes: dict[int, int]) -> int | None:

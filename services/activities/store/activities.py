@@ -105,7 +105,28 @@ class ActivityStore(ActivityReader):
         Raises `DuplicateActivity` where nothing is different then, and `Conflict` where what came was read as of another
         sport than it is to be.
         """
-        arrived = await self._merge_one(owner, new, original, along, words)
+        place = original.place if original else None
+
+        async def body(session: Session) -> Arrived:
+            await self._begin(session, owner)
+            if words == "refresh":
+                for strava_id in filter(None, [one.activity.strava_id for one in new]):
+                    await self._strava_runs.refuse_removed(owner, strava_id, session)
+            twins = await self._twins_of(owner, new, session)
+            fresh = [(one, place) for one in new if one.activity.id not in twins]
+            again = {twins[one.activity.id]: one for one in new if one.activity.id in twins}
+            different = await self._merge(session, owner, again, place, words)
+            if not fresh and not different:
+                raise DuplicateActivity.of(twins[new[0].activity.id])
+            added = await self._insert(session, owner, fresh) if fresh else ()
+            if original is not None and (fresh or any(one.original == place for one in different)):
+                await self._originals.claim(session, owner, original)
+            await along.keep(session, added)
+            await self._outbox.add(session, *map(events.imported, added))
+            return Arrived(added, tuple(one.activity for one in different))
+
+        async with self._turns.of(owner):
+            arrived = await self._unless_overtaken(body)
         if arrived.merged:
             await self._find_lost_records(owner)
         return arrived
@@ -158,32 +179,6 @@ class ActivityStore(ActivityReader):
             return outcomes
 
         return await self._unless_overtaken(body)
-
-    async def _merge_one(
-        self, owner: str, new: Sequence[NewActivity], original: Original | None, along: Along, words: Words
-    ) -> Arrived:
-        place = original.place if original else None
-
-        async def body(session: Session) -> Arrived:
-            await self._begin(session, owner)
-            if words == "refresh":
-                for strava_id in filter(None, [one.activity.strava_id for one in new]):
-                    await self._strava_runs.refuse_removed(owner, strava_id, session)
-            twins = await self._twins_of(owner, new, session)
-            fresh = [(one, place) for one in new if one.activity.id not in twins]
-            again = {twins[one.activity.id]: one for one in new if one.activity.id in twins}
-            different = await self._merge(session, owner, again, place, words)
-            if not fresh and not different:
-                raise DuplicateActivity.of(twins[new[0].activity.id])
-            added = await self._insert(session, owner, fresh) if fresh else ()
-            if original is not None and (fresh or any(one.original == place for one in different)):
-                await self._originals.claim(session, owner, original)
-            await along.keep(session, added)
-            await self._outbox.add(session, *map(events.imported, added))
-            return Arrived(added, tuple(one.activity for one in different))
-
-        async with self._turns.of(owner):
-            return await self._unless_overtaken(body)
 
     async def _begin(self, session: Session, owner: str) -> None:
         """Begin to add something. Raises `Forbidden` where this runner was deleted, perhaps a moment ago."""

@@ -95,7 +95,7 @@ class Arrivals:
         self._waiting.setdefault(owner, []).append(arrival)
         try:
             async with self._turns.of(owner):
-                if not arrival.added.done() and arrival in self._waiting.get(owner, ()):
+                if arrival in self._waiting.get(owner, ()):
                     await self._settled(owner, self._taken(owner))
             return await arrival.added
         except asyncio.CancelledError:

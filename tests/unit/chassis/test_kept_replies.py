@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.chassis.answers import Reply
-from services.chassis.kept_replies import KEPT_S, LARGEST_BYTES, MIB, Asked, KeptReplies
+from services.chassis.kept_replies import KEPT_S, LARGEST_BYTES, Asked, KeptReplies
+from services.chassis.operations import MIB
 
 
 class Runners:
