@@ -31,21 +31,23 @@ async def test_competing_workers_do_each_job_once(bus: Bus) -> None:
 
 
 async def test_a_worker_takes_no_more_at_once_than_it_said(bus: Bus) -> None:
-    process, running, most = await bus.process(), 0, 0
+    process, running, most, done = await bus.process(), 0, 0, 0
+    gate = asyncio.Event()
 
     async def handler(_: Job) -> None:
-        nonlocal running, most
+        nonlocal running, most, done
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.02)
+        await gate.wait()
         running -= 1
-        done.append(1)
+        done += 1
 
-    done: list[int] = []
     await process.work("mail", handler, concurrency=3)
     for number in range(12):
         await process.enqueue(mail(number))
-    await eventually(lambda: len(done) == 12)
+    await eventually(lambda: running == 3)  # as many as it said, however slowly they come
+    gate.set()
+    await eventually(lambda: done == 12)
     assert most == 3
 
 
