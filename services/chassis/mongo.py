@@ -104,11 +104,15 @@ class IndexSpec(Struct, frozen=True):
 
 
 class CollectionSpec(Struct, frozen=True):
-    """One collection as a store declares it: its indexes and the `$jsonSchema` its documents keep to."""
+    """One collection as a store declares it: its indexes and the `$jsonSchema` its documents keep to.
+
+    `sealed` are the fields that hold what a key-encryption key sealed, each with what says to what it is bound in a document.
+    """
 
     name: str
     indexes: tuple[IndexSpec, ...] = ()
     schema: Mapping[str, Any] | None = None
+    sealed: Mapping[str, Callable[[Document], str]] = {}
 
 
 class Migration(Struct, frozen=True):

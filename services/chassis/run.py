@@ -44,7 +44,7 @@ from services.chassis.origins import NONE
 from services.chassis.paging import Cursors
 from services.chassis.people import People
 from services.chassis.root import Process, root_application
-from services.chassis.secrets import Secrets, read_kek
+from services.chassis.secrets import Secrets, read_secrets
 from services.chassis.service import Built, Chassis, Check, Job, Service
 from services.chassis.serving import Requests, Serving
 from services.chassis.sessions import BrowserSessions
@@ -130,7 +130,7 @@ async def _share(
 ) -> Shared:
     """Instruments first, so that everything after them can tell of itself; then what talks to others."""
     name = services[0].name if len(services) == 1 else "runnerly"
-    secrets = Secrets(read_kek(process))
+    secrets = read_secrets(process)
     instruments = Instruments.begin(name, process, secrets)
     stack.callback(instruments.close)
     version = program_version(root)

@@ -11,7 +11,7 @@ from services.accounts.domain.trail import faults
 from services.accounts.store.trail import Trail
 from services.chassis.audit import Auditor
 from services.chassis.mongo import Database, Mongo
-from services.chassis.secrets import Secrets, read_kek
+from services.chassis.secrets import Secrets, read_secrets
 from services.chassis.settings import ProcessSettings
 from services.command.keys import with_database
 
@@ -30,7 +30,7 @@ def verify() -> None:
     """
 
     async def run(process: ProcessSettings, mongo: Mongo) -> None:
-        box = Secrets(read_kek(process))
+        box = read_secrets(process)
         entries, wrong = await examine(mongo.database(SERVICE.database), box)
         for fault in wrong:
             click.echo(fault, err=True)

@@ -14,7 +14,7 @@ from services.chassis.auth import API_AUDIENCE
 from services.chassis.bus.event import Event
 from services.chassis.mongo import Mongo
 from services.chassis.scopes import FOR_APPS
-from services.chassis.secrets import Secrets, read_kek
+from services.chassis.secrets import Secrets, read_secrets
 from services.chassis.settings import ProcessSettings
 from services.command.keys import acts_of, tokendealer_database, with_database
 from services.tokendealer.domain.clients import (
@@ -81,12 +81,12 @@ def add_command(
 
     async def run(process: ProcessSettings, mongo: Mongo) -> None:
         secret = "" if keys or public else secrets.token_urlsafe(32)
-        client = new_client(name, scopes, keys, secret, Secrets(read_kek(process)))
+        client = new_client(name, scopes, keys, secret, read_secrets(process))
         if redirect_uris:
             grants = THIRD_PARTY_GRANTS if public else (*APP_GRANTS, *THIRD_PARTY_GRANTS[:1])
             client = msgspec.structs.replace(client, redirect_uris=redirect_uris, public=public, grants=grants)
         database = tokendealer_database(mongo)
-        store, told = ClientStore(database), _told("client.added", client.id, Secrets(read_kek(process)))
+        store, told = ClientStore(database), _told("client.added", client.id, read_secrets(process))
         await acts_of(database).do(lambda session: store.add(client, session), [told])
         click.echo(f"client_id={client.id}")
         if secret:
@@ -102,7 +102,7 @@ def remove_command(client_id: str) -> None:
 
     async def run(process: ProcessSettings, mongo: Mongo) -> None:
         database = tokendealer_database(mongo)
-        store, told = ClientStore(database), _told("client.removed", client_id, Secrets(read_kek(process)))
+        store, told = ClientStore(database), _told("client.removed", client_id, read_secrets(process))
         if not await acts_of(database).do(lambda session: store.remove(client_id, session), [told]):
             raise click.ClickException(f"There is no client {client_id}")
         await ConsentStore(database).withdraw(client_id=client_id)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,22 +16,23 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from msgspec.structs import replace
 
 from services.chassis import settings
 from services.chassis.audit import OPERATORS, Acts, Auditor
 from services.chassis.identity import read_service_key, service_key_path
 from services.chassis.mongo import Database, Mongo
+from services.chassis.resealing import Resealed, reseal
 from services.chassis.scopes import SERVICE
-from services.chassis.secrets import Secrets, WrongKey, encode_kek, kek_path, new_kek, read_kek
+from services.chassis.secrets import Secrets, WrongKey, key_file_path, read_secrets
 from services.chassis.settings import ProcessSettings, WrongSetting
 from services.command import street
 from services.command.database import connected, outbox_of
+from services.command.key_files import add_kek, forget_keks, make_key_file, write_once
 from services.tokendealer.domain.clients import SERVICE_GRANTS, Client
 from services.tokendealer.domain.keys import PUBLISHED_AHEAD, SigningKey, is_past, signer
 from services.tokendealer.signing import new_signing_key, open_signing_key, public_key_of
 from services.tokendealer.store import ClientStore, KeyStore, Taken
-
-FILE_MODE, FOLDER_MODE = 0o600, 0o700
 
 
 @click.group()
@@ -77,11 +77,70 @@ def rotate_command(revoke: bool) -> None:
     async def run(process: ProcessSettings, mongo: Mongo) -> None:
         database = tokendealer_database(mongo)
         if revoke:  # a way out where the KEK is lost: nothing that it sealed is needed any more
-            _make_kek(process, [])
-        key = await rotate(database, Secrets(read_kek(process)), datetime.now(UTC), revoke=revoke)
+            make_key_file(process)
+        key = await rotate(database, read_secrets(process), datetime.now(UTC), revoke=revoke)
         click.echo(f"Key {key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S}Z")
 
     with_database(run)
+
+
+@keys.command(name="replace-kek")
+def replace_kek_command() -> None:
+    """Put a new key-encryption key into use, beside the present one.
+
+    What runs goes on, and opens what either sealed. Restart everything next, one after the other, so that the new one
+    seals; then seal anew what the old one did (`runnerly keys reseal`), and let the old one go (`--forget`).
+    """
+
+    async def run(process: ProcessSettings, mongo: Mongo) -> None:
+        add_kek(process)
+        await _tell(mongo, "keys.kek_replaced", read_secrets(process))
+        click.echo(f"A new key-encryption key is the first in {key_file_path(process)}: restart what runs with it")
+
+    with_database(run)
+
+
+@keys.command(name="reseal")
+@click.option("--forget", is_flag=True, help="Let earlier keys go, where nothing is left that they sealed.")
+def reseal_command(forget: bool) -> None:
+    """Seal anew, with the first key-encryption key, what an earlier one sealed. Safe to interrupt, and to run again."""
+
+    async def run(process: ProcessSettings, mongo: Mongo) -> None:
+        box = read_secrets(process)
+        done = await reseal_all(mongo, box)
+        for one in done:
+            click.echo(f"{one.collection}: {one.anew} sealed anew")
+        if lost := [f"{one.lost} in {one.collection}" for one in done if one.lost]:
+            raise click.ClickException(
+                f"None of the keys in the file opens {', '.join(lost)}: put the key back that sealed them"
+            )
+        if not forget:
+            return
+        if any(one.anew for one in done):
+            raise click.ClickException(
+                "Something was left that an earlier key sealed, so perhaps something still runs that seals with it."
+                " It is kept: restart everything, and run this again in an hour"
+            )
+        if gone := forget_keks(process):
+            await _tell(mongo, "keys.kek_forgotten", box)
+        click.echo(f"{gone} earlier keys are gone from {key_file_path(process)}")
+
+    with_database(run)
+
+
+async def reseal_all(mongo: Mongo, box: Secrets) -> list[Resealed]:
+    """Seal anew what any service keeps that an earlier key sealed."""
+    return [
+        replace(one, collection=f"{service.name}.{one.collection}")
+        for service in street.street()
+        for one in await reseal(mongo.database(service.database), service.all_collections, box)
+    ]
+
+
+async def _tell(mongo: Mongo, action: str, box: Secrets) -> None:
+    """Have the audit trail tell of an act of an operator."""
+    auditor = Auditor("tokendealer", box)
+    await acts_of(tokendealer_database(mongo)).tell(auditor.told(action, OPERATORS))
 
 
 async def bootstrap(process: ProcessSettings, mongo: Mongo, names: Iterable[str]) -> list[str]:
@@ -91,7 +150,7 @@ async def bootstrap(process: ProcessSettings, mongo: Mongo, names: Iterable[str]
     known = await KeyStore(database).all()
     made = [
         *_make_kek(process, known),
-        *await _make_signing_key(database, Secrets(read_kek(process)), kek_path(process)),
+        *await _make_signing_key(database, read_secrets(process), key_file_path(process)),
     ]
     for name in names:
         path = service_key_path(process, name)
@@ -135,30 +194,6 @@ def state_of(known: list[SigningKey], key: SigningKey, now: datetime) -> str:
     return "past" if is_past(known, key, now) else "verifies"
 
 
-def write_once(path: Path, content: Callable[[], str]) -> bool:
-    """Make a file that only its owner may read, unless it is there; whether it was made.
-
-    It appears whole: it is written under another name, then linked, which fails where another was first.
-    """
-    if path.exists():
-        return False
-    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(content())
-            file.flush()
-            os.fsync(file.fileno())
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return False
-    finally:
-        draft.unlink()
-    _sync_folder(path.parent)
-    return True
-
-
 def tokendealer_database(mongo: Mongo) -> Database:
     """The database that keys and clients are in."""
     return mongo.database(street.service("tokendealer").database)
@@ -182,19 +217,13 @@ def with_database(run: Callable[[ProcessSettings, Mongo], Awaitable[None]]) -> N
 
 def _make_kek(process: ProcessSettings, known: list[SigningKey]) -> list[str]:
     """Make the KEK, but never beside keys that another one sealed."""
-    path = kek_path(process)
+    path = key_file_path(process)
     if known and not path.exists():
         raise WrongSetting(
             f"The database holds keys that a key-encryption key sealed, and there is none at {path}:"
             " put the file back, or set RUNNERLY_KEK_FILE to where it is"
         )
-    try:
-        made = write_once(path, lambda: encode_kek(new_kek()) + "\n")
-    except OSError as failure:
-        raise WrongSetting(
-            f"The key-encryption key can't be written to {path} ({failure.strerror}): set RUNNERLY_KEK_FILE"
-        ) from None
-    return [f"the key-encryption key, {path}"] if made else []
+    return [f"the key-encryption key, {path}"] if make_key_file(process) else []
 
 
 async def _make_signing_key(database: Database, box: Secrets, path: Path) -> list[str]:
@@ -234,12 +263,3 @@ async def _introduce(database: Database, name: str, path: Path, names: list[str]
 def _new_service_key() -> str:
     private = generate_private_key(SECP256R1())
     return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that a name that was just made outlives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

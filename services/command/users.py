@@ -31,7 +31,7 @@ from services.chassis.audit import OPERATORS, Auditor
 from services.chassis.bus.event import Event
 from services.chassis.idempotency import unkeyed
 from services.chassis.problems import Invalid
-from services.chassis.secrets import Secrets, read_kek
+from services.chassis.secrets import read_secrets
 from services.chassis.settings import ProcessSettings
 from services.command.database import connected, outbox_of
 from services.command.logbook import logbook
@@ -76,7 +76,7 @@ def remove_second_factor(email: str) -> None:
     except Invalid as wrong:
         raise click.ClickException(wrong.detail) from wrong
     sub = asyncio.run(_remove_second_factor(process, address))
-    with logbook(process, "users", person_key=Secrets(read_kek(process)).derive("logs.person")) as log:
+    with logbook(process, "users", person_key=read_secrets(process).derive("logs.person")) as log:
         log.warning("second_factor.removed", by="operator", person=sub)
     click.echo(f"{address.text} signs in with the password only")
 
@@ -86,7 +86,7 @@ async def _remove_second_factor(process: ProcessSettings, address: Address) -> s
         own = mongo.database(SERVICE.database)
         outbox = outbox_of(own)
         account = await Accounts(own, outbox).by_email(address.key)
-        auditor = Auditor(SERVICE.name, Secrets(read_kek(process)))
+        auditor = Auditor(SERVICE.name, read_secrets(process))
         if account is None or not await SecondFactors(own, outbox).remove(
             account.id,
             [
@@ -102,7 +102,7 @@ async def _create_admin(process: ProcessSettings, address: Address, profile: Pro
     async with connected(process) as mongo:
         own = mongo.database(SERVICE.database)
         accounts = Accounts(own, outbox_of(own))
-        auditor = Auditor(SERVICE.name, Secrets(read_kek(process)))
+        auditor = Auditor(SERVICE.name, read_secrets(process))
         return await make_admin(accounts, auditor, address, profile, lambda: _password(from_stdin=from_stdin))
 
 

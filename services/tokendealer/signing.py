@@ -28,7 +28,7 @@ from msgspec import Struct
 from services.chassis.auth import ALGORITHM, LEEWAY_S, REQUIRED_CLAIMS, TOKEN_TYPE, Jwk, check_names
 from services.chassis.secrets import Secrets
 from services.tokendealer.domain.clients import PublicKey
-from services.tokendealer.domain.keys import SigningKey
+from services.tokendealer.domain.keys import SigningKey, bound_to
 
 KEY_BITS = 3072  # as strong as 128 bits (NIST SP 800-57)
 CERTIFICATE_FOR = timedelta(days=10 * 365)
@@ -81,13 +81,13 @@ def new_signing_key(generation: int, signs_from: datetime, box: Secrets) -> Sign
         e=to_base64url_uint(numbers.e).decode(),
         certificate=base64.b64encode(certificate).decode(),
         thumbprint=_base64url(hashlib.sha256(certificate).digest()),
-        sealed=box.seal(der, bound_to=f"signing-key/{kid}"),
+        sealed=box.seal(der, bound_to=bound_to(kid)),
     )
 
 
 def open_signing_key(key: SigningKey, box: Secrets) -> RSAPrivateKey:
     """The private half. Raises `WrongKey` where it was sealed with another KEK."""
-    private = load_der_private_key(box.open(key.sealed, bound_to=f"signing-key/{key.kid}"), password=None)
+    private = load_der_private_key(box.open(key.sealed, bound_to=bound_to(key.kid)), password=None)
     if not isinstance(private, RSAPrivateKey):
         raise TypeError(f"The signing key {key.kid} is not an RSA key")
     return private

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from services.chassis import settings
 from services.chassis.run import Listeners, serving
-from services.chassis.secrets import encode_kek, new_kek
+from services.chassis.secrets import KeyFile
 from services.chassis.service import Service
 from services.chassis.settings import ProcessSettings
 from services.command.database import connected
-from services.command.keys import write_once
+from services.command.key_files import write_once
 from services.command.migrate import bring_about
 
 
@@ -34,7 +34,7 @@ async def process(
     services: Sequence[Service], database_uri: str, home: Path, *, migrated: bool = True, **environ: str
 ) -> AsyncIterator[ProcessSettings]:
     """These services, migrated and served, while inside; the settings say where."""
-    write_once(home / "keys" / "kek", lambda: encode_kek(new_kek()))
+    write_once(home / "keys" / "kek", lambda: KeyFile.fresh().text())
     public, internal = listening(), listening()
     variables = {
         "RUNNERLY_HOME": str(home),

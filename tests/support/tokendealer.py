@@ -14,7 +14,7 @@ import msgspec
 from services.chassis.http_client import HttpClient
 from services.chassis.identity import Identity, Peer
 from services.chassis.mongo import Mongo
-from services.chassis.secrets import Secrets, read_kek
+from services.chassis.secrets import Secrets, read_secrets
 from services.chassis.settings import ProcessSettings
 from services.command.clients import new_client
 from services.command.keys import bootstrap
@@ -107,7 +107,7 @@ async def tokendealer(server: DatabaseServer, home: Path, **environ: str) -> Asy
             http=http,
             accounts=accounts,
             mailer=mailer,
-            box=Secrets(read_kek(settings)),
+            box=read_secrets(settings),
             clients=ClientStore(database),
             families=FamilyStore(database),
             codes=CodeStore(database),

@@ -53,3 +53,8 @@ class Deletion(Struct, frozen=True):
         """Those of the services that have not confirmed at this stage."""
         have = self.confirmed if self.stage is Stage.ERASING else self.swept
         return tuple(service for service in services if service not in have)
+
+
+def bound_to(deletion_id: str) -> str:
+    """What the person of a deletion is sealed for."""
+    return f"deletion:{deletion_id}"

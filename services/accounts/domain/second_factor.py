@@ -79,6 +79,11 @@ class SecondFactorNotSetUp(Conflict):
     title = "Set up the second factor first"
 
 
+def bound_to(sub: str) -> str:
+    """What a person's secret is sealed for."""
+    return f"accounts.second-factor/{sub}"
+
+
 def new_secret() -> bytes:
     """A fresh secret to share with an authenticator app."""
     return secrets.token_bytes(SECRET_BYTES)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from services.accounts.domain.deletions import Deletion, KeptBy, Stage
+from services.accounts.domain.deletions import Deletion, KeptBy, Stage, bound_to
 from services.accounts.store.accounts import Accounts
 from services.accounts.store.leases import DUE, Leases
 from services.chassis.bus.event import Message
@@ -38,6 +38,7 @@ COLLECTIONS = (
                 "sealed": {"bsonType": "binData"},
             },
         },
+        sealed={"sealed": lambda document: bound_to(document["_id"])},
     ),
 )
 

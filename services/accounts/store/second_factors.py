@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from services.accounts.domain.second_factor import PENDING_FOR, SecondFactor, SecondFactorActive
+from services.accounts.domain.second_factor import PENDING_FOR, SecondFactor, SecondFactorActive, bound_to
 from services.chassis.bus.event import Message
 from services.chassis.bus.outbox import Outbox
 from services.chassis.mongo import (
@@ -39,6 +39,7 @@ COLLECTIONS = (
                 "recovery_codes": {"bsonType": "array", "items": {"bsonType": "string"}},
             },
         },
+        sealed={"secret": lambda document: bound_to(document["_id"])},
     ),
 )
 

@@ -15,7 +15,7 @@ from datetime import datetime
 import msgspec
 
 from services.accounts.clients.owners import Owners
-from services.accounts.domain.deletions import Deletion, Person
+from services.accounts.domain.deletions import Deletion, Person, bound_to
 from services.accounts.store.deletions import Deletions
 from services.accounts.usecases.confirm_password import ConfirmPassword
 from services.chassis.http_answers import PeerRefused, PeerUnavailable
@@ -36,13 +36,13 @@ class Seal:
 
     def close(self, deletion_id: str, person: Person) -> bytes:
         """The person, sealed for this one deletion."""
-        return self.secrets.seal(msgspec.json.encode(person), bound_to=f"deletion:{deletion_id}")
+        return self.secrets.seal(msgspec.json.encode(person), bound_to=bound_to(deletion_id))
 
     def open(self, deletion: Deletion) -> Person | None:
         """Who is deleted; None once it is done."""
         if deletion.sealed is None:
             return None
-        return msgspec.json.decode(self.secrets.open(deletion.sealed, bound_to=f"deletion:{deletion.id}"), type=Person)
+        return msgspec.json.decode(self.secrets.open(deletion.sealed, bound_to=bound_to(deletion.id)), type=Person)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from services.accounts.domain.second_factor import (
     SecondFactorActive,
     SecondFactorNotSetUp,
     as_compared,
+    bound_to,
     is_app_code,
     new_recovery_codes,
     new_secret,
@@ -65,11 +66,11 @@ class FactorVault:
 
     async def begin(self, sub: str, secret: bytes, now: datetime) -> None:
         """Keep a secret that is to be confirmed. Raises `SecondFactorActive`."""
-        await self.factors.begin(SecondFactor(sub, self.box.seal(secret, bound_to=_bound_to(sub)), now))
+        await self.factors.begin(SecondFactor(sub, self.box.seal(secret, bound_to=bound_to(sub)), now))
 
     def step_of(self, factor: SecondFactor, code: str, now: datetime) -> int | None:
         """The time step that an app's code is of, or None."""
-        return totp.matching_step(self.box.open(factor.secret, bound_to=_bound_to(factor.sub)), code, now)
+        return totp.matching_step(self.box.open(factor.secret, bound_to=bound_to(factor.sub)), code, now)
 
     def hashed(self, sub: str, code: str) -> str:
         """What is kept of a recovery code."""
@@ -78,10 +79,6 @@ class FactorVault:
     def all_hashed(self, sub: str, codes: Sequence[str]) -> list[str]:
         """What is kept of recovery codes."""
         return [self.hashed(sub, code) for code in codes]
-
-
-def _bound_to(sub: str) -> str:
-    return f"accounts.second-factor/{sub}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ class SigningKey(Struct, frozen=True):
     revoked_at: datetime | None = None
 
 
+def bound_to(kid: str) -> str:
+    """What the private half of a key is sealed for."""
+    return f"signing-key/{kid}"
+
+
 def signer(keys: Sequence[SigningKey], now: datetime) -> SigningKey | None:
     """The key that signs now: the newest of those whose time has come."""
     ready = [key for key in keys if key.revoked_at is None and key.signs_from <= now]

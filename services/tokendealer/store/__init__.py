@@ -23,7 +23,7 @@ from services.chassis.mongo import (
 )
 from services.tokendealer.domain.clients import Client, PublicKey
 from services.tokendealer.domain.families import Family, Standing
-from services.tokendealer.domain.keys import SigningKey
+from services.tokendealer.domain.keys import SigningKey, bound_to
 
 KEYS, CLIENTS, FAMILIES, ASSERTIONS = "signing_keys", "clients", "families", "assertions"
 STANDINGS = "standings"
@@ -43,6 +43,7 @@ COLLECTIONS = (
             "required": ["_id", "kid", "signs_from", "n", "e", "sealed"],
             "properties": {"_id": NUMBER, "kid": TEXT, "signs_from": MOMENT, "sealed": BYTES},
         },
+        sealed={"sealed": lambda document: bound_to(document["kid"])},
     ),
     CollectionSpec(
         CLIENTS,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.accounts.store.finder import Finder
-from services.chassis.secrets import Secrets, read_kek
+from services.chassis.secrets import read_secrets
 from services.command.audit import examine
 from tests.http.accounts.test_password_reset import NEW, choose, link_for
 from tests.http.accounts.test_users_command import ADMINS_PASSWORD, create_admin
@@ -385,7 +385,7 @@ async def test_the_trail_knows_people_by_a_hash_and_by_no_id_once_they_are_gone(
 async def test_the_trail_is_whole_until_somebody_touches_it(office: Office) -> None:
     await eventually_is(1, lambda: number_of(office, "account.created"))  # it comes through the bus
     await asyncio.gather(*(office.found() for _ in range(6)))
-    database, box = office.town.database, Secrets(read_kek(office.town.settings))
+    database, box = office.town.database, read_secrets(office.town.settings)
     entries = database.collection("audit")
 
     written, faults = await examine(database, box)

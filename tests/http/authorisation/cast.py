@@ -18,7 +18,7 @@ from services.chassis.idempotency import unkeyed
 from services.chassis.identity import Identity, Peer
 from services.chassis.mongo import Mongo
 from services.chassis.scopes import FOR_APPS, SCOPES, SERVICE
-from services.chassis.secrets import Secrets, read_kek
+from services.chassis.secrets import read_secrets
 from services.chassis.settings import ProcessSettings
 from services.command.street import NAMES, service
 from services.tokendealer.domain.families import OWN_CLIENT, Family, Lifetimes
@@ -101,7 +101,7 @@ class Cast:
     async def expired_token(self, sub: str) -> str:
         """A token that was good an hour ago: signed by us, with all scopes."""
         keys = KeyStore(self.mongo.database(service("tokendealer").database))
-        box, now = Secrets(read_kek(self.settings)), datetime.now(UTC)
+        box, now = read_secrets(self.settings), datetime.now(UTC)
         logs = RecordedLogs()
         keyring = Keyring(keys, box, lambda: now, logs.logger())
         lifetimes = Lifetimes(timedelta(minutes=5), timedelta(days=1), timedelta(days=1))

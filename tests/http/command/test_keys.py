@@ -16,9 +16,10 @@ import pytest
 from services.chassis.audit import OPERATORS, act_in
 from services.chassis.bus.event import Event, decode
 from services.chassis.mongo import Mongo
-from services.chassis.secrets import Secrets, encode_kek, new_kek, read_kek
+from services.chassis.secrets import KeyFile, Secrets, new_key, read_secrets
 from services.chassis.settings import ProcessSettings, WrongSetting
-from services.command.keys import bootstrap, rotate, state_of, tokendealer_database, write_once
+from services.command.key_files import write_once
+from services.command.keys import bootstrap, rotate, state_of, tokendealer_database
 from services.tokendealer.domain.keys import PUBLISHED_AHEAD, VERIFIES_FOR, published, signer
 from services.tokendealer.signing import open_signing_key
 from services.tokendealer.store import ClientStore, KeyStore
@@ -74,13 +75,13 @@ async def test_several_may_bootstrap_at_once(clean: Mongo, database_server: Data
         assert sum(thing in text for text in said) == 1, said
     keys = await KeyStore(tokendealer_database(clean)).all()
     assert len(keys) == 1
-    assert open_signing_key(keys[0], Secrets(read_kek(ProcessSettings(home=tmp_path))))
+    assert open_signing_key(keys[0], read_secrets(ProcessSettings(home=tmp_path)))
     assert [len(client.keys) for client in await ClientStore(tokendealer_database(clean)).all()] == [1] * 5
 
 
 async def test_a_kek_elsewhere_is_used(clean: Mongo, tmp_path: Path) -> None:
     elsewhere = tmp_path / "secret"
-    elsewhere.write_text(encode_kek(new_kek()))
+    elsewhere.write_text(KeyFile.fresh().text())
     process = ProcessSettings(home=tmp_path / "var", kek_file=elsewhere)
     made = await bootstrap(process, clean, ["accounts"])
     assert not (tmp_path / "var" / "keys" / "kek").exists()
@@ -94,10 +95,10 @@ async def test_a_lost_kek_is_never_replaced_behind_our_back(clean: Mongo, tmp_pa
     with pytest.raises(WrongSetting, match="put the file back"):
         await bootstrap(process, clean, NAMES)
     assert not (tmp_path / "keys" / "kek").exists()
-    (tmp_path / "keys" / "kek").write_text(encode_kek(new_kek()))
+    (tmp_path / "keys" / "kek").write_text(KeyFile.fresh().text())
     with pytest.raises(WrongSetting, match="sealed with another key-encryption key"):
         await bootstrap(process, clean, NAMES)
-    await rotate(tokendealer_database(clean), Secrets(read_kek(process)), datetime.now(UTC), revoke=True)
+    await rotate(tokendealer_database(clean), read_secrets(process), datetime.now(UTC), revoke=True)
     await bootstrap(process, clean, NAMES)
 
 
@@ -118,7 +119,7 @@ async def test_a_kek_that_can_not_be_written_says_what_to_set(clean: Mongo, tmp_
 
 
 async def test_a_new_key_is_published_before_it_signs_and_the_old_one_verifies_on(clean: Mongo) -> None:
-    box, database = Secrets(new_kek()), tokendealer_database(clean)
+    box, database = Secrets(new_key()), tokendealer_database(clean)
     first = await rotate(database, box, NOW)
     assert first.signs_from <= NOW + timedelta(milliseconds=1)
     second = await rotate(database, box, NOW)
@@ -139,7 +140,7 @@ async def test_a_new_key_is_published_before_it_signs_and_the_old_one_verifies_o
 
 
 async def test_a_rotation_under_way_is_not_begun_again_not_even_at_once(clean: Mongo) -> None:
-    box, database = Secrets(new_kek()), tokendealer_database(clean)
+    box, database = Secrets(new_key()), tokendealer_database(clean)
     await rotate(database, box, NOW)
     made = await asyncio.gather(*(rotate(database, box, NOW) for _ in range(6)))
     assert len({key.kid for key in made}) == 1
@@ -147,7 +148,7 @@ async def test_a_rotation_under_way_is_not_begun_again_not_even_at_once(clean: M
 
 
 async def test_withdrawing_leaves_the_new_key_alone(clean: Mongo) -> None:
-    box, database = Secrets(new_kek()), tokendealer_database(clean)
+    box, database = Secrets(new_key()), tokendealer_database(clean)
     for _ in range(2):
         await rotate(database, box, NOW)
     new = await rotate(database, box, NOW, revoke=True)

@@ -10,7 +10,7 @@ import pytest
 
 from services.chassis.mongo import Database
 from services.chassis.problems import Unavailable
-from services.chassis.secrets import Secrets, WrongKey, new_kek
+from services.chassis.secrets import Secrets, WrongKey, new_key
 from services.command.keys import rotate
 from services.tokendealer import keyring
 from services.tokendealer.domain.keys import PUBLISHED_AHEAD
@@ -43,7 +43,7 @@ class Clock:
 
 @pytest.fixture
 def box() -> Secrets:
-    return Secrets(new_kek())
+    return Secrets(new_key())
 
 
 @pytest.fixture
@@ -100,4 +100,4 @@ async def test_the_health_check_notices_a_wrong_key_encryption_key(
 ) -> None:
     await rotate(database, box, NOW)
     with pytest.raises(WrongKey):
-        await Keyring(KeyStore(database), Secrets(new_kek()), Clock(), logs.logger()).check()
+        await Keyring(KeyStore(database), Secrets(new_key()), Clock(), logs.logger()).check()

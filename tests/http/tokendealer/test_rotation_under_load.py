@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from services.chassis.auth import BETWEEN_FETCHES_S
-from services.chassis.secrets import Secrets, read_kek
+from services.chassis.secrets import read_secrets
 from services.command import keys
 from services.command.keys import rotate
 from services.tokendealer import app as tokendealer
@@ -34,7 +34,7 @@ async def test_no_request_fails_while_keys_rotate(
         for email in addresses:
             await there.active_runner(email)
         database = there.mongo.database(tokendealer.SERVICE.database)
-        key = await rotate(database, Secrets(read_kek(there.settings)), datetime.now(UTC))
+        key = await rotate(database, read_secrets(there.settings), datetime.now(UTC))
         until = time.monotonic() + AHEAD_S + AFTERWARDS_S
         used = await asyncio.gather(*(runs(there, email, until) for email in addresses))
         tokens = [token for each in used for token in each]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.chassis.mongo import Database, DatabaseError
-from services.chassis.secrets import Secrets, new_kek
+from services.chassis.secrets import Secrets, new_key
 from services.tokendealer.domain.clients import SERVICE_GRANTS, Client, PublicKey
 from services.tokendealer.domain.families import Family
 from services.tokendealer.signing import new_signing_key
@@ -44,7 +44,7 @@ async def test_values_come_back_as_they_were(database: Database) -> None:
     families, keys = FamilyStore(database), KeyStore(database)
     await families.add(family())
     assert await families.find("f" * 24, NOW) == family()
-    key = new_signing_key(1, NOW, Secrets(new_kek()))
+    key = new_signing_key(1, NOW, Secrets(new_key()))
     await keys.add(key)
     (found,) = await keys.all()
     assert (found.kid, found.n, found.sealed, found.signs_from) == (key.kid, key.n, key.sealed, NOW)
@@ -82,7 +82,7 @@ async def test_an_assertion_is_used_once_and_by_its_client_only(database: Databa
 
 
 async def test_of_many_first_keys_one_is_kept(database: Database) -> None:
-    keys, box = KeyStore(database), Secrets(new_kek())
+    keys, box = KeyStore(database), Secrets(new_key())
     made = [new_signing_key(1, NOW, box) for _ in range(4)]
     results = await asyncio.gather(*(keys.add(key) for key in made), return_exceptions=True)
     assert sum(isinstance(result, Taken) for result in results) == 3
