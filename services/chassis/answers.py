@@ -88,18 +88,3 @@ class EventStream(Struct, frozen=True):
     """Server-sent events, until the source ends, the token expires, the client leaves or the process drains."""
 
     source: AsyncIterator[Event]
-
-
-class Reply(Struct, frozen=True):
-    """An answer as it goes over the wire: kept as it is for an `Idempotency-Key`."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-
-class Upload(Struct, frozen=True):
-    """A file that was sent: its bytes, and the name it had on the sender's side ('' where it had none)."""
-
-    content: bytes
-    filename: str

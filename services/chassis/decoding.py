@@ -8,10 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 from tornado.escape import parse_qs_bytes
-from tornado.httputil import HTTPInputError, parse_multipart_form_data
 
-from services.chassis.answers import Upload
-from services.chassis.intake import boundary_of
+from services.chassis.intake import decode_upload
 from services.chassis.negotiation import JSON
 from services.chassis.operations import Operation
 from services.chassis.problems import Invalid, Malformed, UnsupportedMedia
@@ -118,29 +116,3 @@ def invalid(error: msgspec.ValidationError, *, where: str) -> Invalid:
     if named := NAMED.match(message):
         parts.append(named["name"])
     return Invalid.field(".".join(parts) or where, message)
-
-
-def decode_upload(body: bytes, content_type: str, filename: str) -> Upload:
-    """The file in a request: the part `file` of a multipart form, or the body itself (then `filename` is its name).
-
-    Raises `UnsupportedMedia` for another content type, `Malformed` for a broken form, `Invalid` for one without the part.
-    """
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == "application/octet-stream":
-        return Upload(body, filename)
-    return _part_of_form(body, boundary_of(content_type))
-
-
-def _part_of_form(body: bytes, boundary: str) -> Upload:
-    arguments: dict[str, list[bytes]] = {}
-    files: dict[str, list[Any]] = {}
-    try:
-        parse_multipart_form_data(boundary.encode(), body, arguments, files)
-    except (HTTPInputError, ValueError, UnicodeError):
-        raise Malformed("The multipart form could not be read") from None
-    if unknown := [name for name in (*arguments, *files) if name != "file"]:
-        raise Invalid.field(unknown[0], "This form has one part, `file`")
-    if len(files.get("file", [])) != 1:
-        raise Invalid.field("file", "Send one file")
-    part = files["file"][0]
-    return Upload(part["body"], part["filename"])

@@ -8,6 +8,7 @@ is taken over after its lease. Answers are kept for 24 hours.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable
@@ -16,9 +17,18 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from services.chassis.answers import Answer, Reply
-from services.chassis.mongo import CollectionSpec, Database, Document, DuplicateKeyError, IndexSpec, Session
+from services.chassis.answers import Answer
+from services.chassis.mongo import (
+    CollectionSpec,
+    Database,
+    DatabaseError,
+    Document,
+    DuplicateKeyError,
+    IndexSpec,
+    Session,
+)
 from services.chassis.problems import Conflict, Invalid, Malformed
+from services.chassis.replies import Reply
 from services.chassis.secrets import Secrets
 
 T = TypeVar("T")
@@ -93,6 +103,13 @@ class Once(Generic[T]):
         await self._keys.complete(session, self._held, self._encode(self._present(result)))
         self.kept = True
 
+    async def release(self) -> None:
+        """Free the key, where there is one: the work failed, and may be tried again."""
+        if self._keys is None or self._held is None:
+            return
+        with contextlib.suppress(DatabaseError):  # away: the key is free when its lease ends
+            await self._keys.release(self._held)
+
 
 def digest(uri: str, filename: str, content: bytes) -> str:
     """What tells one input from another: where it was sent, and the bytes (of the file, where it came in a form)."""
@@ -114,7 +131,7 @@ class Keys:
         self._keys = database.collection(COLLECTION.name)
         self._box = box
 
-    async def reserve(self, operation_id: str, sub: str, key: str, digest: str) -> Reservation | Reply:
+    async def reserve(self, operation_id: str, sub: str, key: str, digest: str, encode: Encode) -> Once[Any] | Reply:
         """The right to do the work, or the answer where it was done already.
 
         Raises `KeyReused` for another input, `InFlight` while the first is being worked on, `Malformed` for no usable key.
@@ -136,10 +153,13 @@ class Keys:
         try:
             await self._keys.insert_one(document)
         except DuplicateKeyError:
-            return await self._join(held, digest, now)
-        return held
+            kept = await self._join(held, digest, now)
+            if kept is not None:
+                return kept
+        return Once(self, held, encode)
 
-    async def _join(self, held: Reservation, digest: str, now: datetime) -> Reservation | Reply:
+    async def _join(self, held: Reservation, digest: str, now: datetime) -> Reply | None:
+        """The answer that is kept; None where the reservation of who went before was taken over."""
         found: Document | None = await self._keys.find_one({"_id": held.id})
         if found is None:
             raise InFlight(retry_after_s=1)
@@ -153,7 +173,7 @@ class Keys:
         )
         if taken.modified_count == 0:
             raise InFlight(retry_after_s=1)
-        return held
+        return None
 
     async def complete(self, session: Session | None, held: Reservation, answer: Reply) -> None:
         """Write the answer beside its effect. Raises `InFlight` where the reservation was lost to another."""

@@ -1,9 +1,9 @@
-"""Bodies that are too large for memory: handed on as they come, to a sink of the service's own.
+"""Files that are sent to us: taken into memory, or, where they are too large for that, handed on as they come.
 
-An endpoint whose verb takes `received: Received` has an `intake()`, which makes the sink once the caller is known. The file
-in the request (the part `file` of a form, or the body itself) is written to it piece by piece, and the client is read no
-faster than the sink takes. What the verb does not take over is abandoned: a refused request, one that was cut off, the
-answer to a repeated `Idempotency-Key`.
+A verb that takes `upload: Upload` gets its bytes. An endpoint whose verb takes `received: Received` has an `intake()`, which
+makes a sink once the caller is known. The file in the request (the part `file` of a form, or the body itself) is written to
+it piece by piece, and the client is read no faster than the sink takes. What the verb does not take over is abandoned: a
+refused request, one that was cut off, the answer to a repeated `Idempotency-Key`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
+from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
+from tornado.httputil import HTTPInputError, parse_multipart_form_data
 
 from services.chassis.bodies import LINGER_LIMIT
 from services.chassis.mongo import DatabaseAway, is_away
@@ -22,6 +24,18 @@ from services.chassis.problems import Invalid, Malformed, Problem, TooLarge, Uns
 
 AS_IT_IS = frozenset({"application/octet-stream", "application/zip", "application/x-zip-compressed"})
 LONGEST_NAME = 1000
+
+
+class Upload(Struct, frozen=True):
+    """A file that was sent: its bytes, and the name it had on the sender's side ('' where it had none)."""
+
+    content: bytes
+    filename: str
+
+    @property
+    def told_apart_by(self) -> tuple[str, bytes]:
+        """What tells it from another file."""
+        return self.filename, self.content
 
 
 class Sink(Protocol):
@@ -46,6 +60,11 @@ class Received(Generic[S]):
         self.size = size
         self.sha256 = sha256
         self.taken = False
+
+    @property
+    def told_apart_by(self) -> tuple[str, bytes]:
+        """What tells it from another file."""
+        return self.filename, self.sha256.encode()
 
     def take(self) -> S:
         """The sink, which is the taker's to look after from now on."""
@@ -186,3 +205,29 @@ def _form_of(content_type: str) -> _Form | None:
         return _Form(boundary)
     except (MultipartError, UnicodeError):
         raise Malformed("The multipart form has an impossible boundary") from None
+
+
+def decode_upload(body: bytes, content_type: str, filename: str) -> Upload:
+    """The file in a request: the part `file` of a multipart form, or the body itself (then `filename` is its name).
+
+    Raises `UnsupportedMedia` for another content type, `Malformed` for a broken form, `Invalid` for one without the part.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "application/octet-stream":
+        return Upload(body, filename)
+    return _part_of_form(body, boundary_of(content_type))
+
+
+def _part_of_form(body: bytes, boundary: str) -> Upload:
+    arguments: dict[str, list[bytes]] = {}
+    files: dict[str, list[Any]] = {}
+    try:
+        parse_multipart_form_data(boundary.encode(), body, arguments, files)
+    except (HTTPInputError, ValueError, UnicodeError):
+        raise Malformed("The multipart form could not be read") from None
+    if unknown := [name for name in (*arguments, *files) if name != "file"]:
+        raise Invalid.field(unknown[0], "This form has one part, `file`")
+    if len(files.get("file", [])) != 1:
+        raise Invalid.field("file", "Send one file")
+    part = files["file"][0]
+    return Upload(part["body"], part["filename"])

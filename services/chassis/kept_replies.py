@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from services.chassis.answers import Reply
 from services.chassis.operations import MIB
+from services.chassis.replies import Reply
 
 LARGEST_BYTES = MIB // 2
 KEPT_S = 300.0

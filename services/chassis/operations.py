@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from services.chassis.answers import Answer, Download, EventStream, File, Stream, Upload
-from services.chassis.intake import Received
+from services.chassis.answers import Answer, Download, EventStream, File, Stream
+from services.chassis.intake import Received, Upload
 from services.chassis.negotiation import JSON, MSGPACK
 from services.chassis.problems import Problem
 from services.chassis.scopes import SCOPES
@@ -71,6 +71,11 @@ class Operation:
     def takes_body(self) -> bool:
         """Whether a request's body is read at all."""
         return self.body is not None or self.form is not None or self.takes_file
+
+    @property
+    def request_limit(self) -> int:
+        """The bytes that its whole request body may have, with what a form has around a file."""
+        return self.body_limit + (MULTIPART_OVERHEAD if self.takes_file else 0)
 
     @property
     def takes_file(self) -> bool:

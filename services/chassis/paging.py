@@ -6,7 +6,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-from typing import Annotated, Any, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,7 +15,16 @@ from msgspec import Meta, Struct
 from services.chassis.problems import Invalid
 
 T = TypeVar("T")
+HasId = TypeVar("HasId", bound="Identified")
 SEAL_BYTES = 12
+
+
+class Identified(Protocol):
+    """What has an id."""
+
+    @property
+    def id(self) -> str:
+        """Which one it is."""
 
 
 class PageQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,3 +69,10 @@ def list_scope(operation_id: str, sub: str, query: PageQuery) -> str:
     """What a cursor is bound to: the operation, the person, and the query but for where and how long the page is."""
     filters = {name: getattr(query, name) for name in query.__struct_fields__ if name not in {"limit", "cursor"}}
     return f"{operation_id}\0{sub}\0{msgspec.json.encode(filters).decode()}"
+
+
+def part_after(id_: str | None, everything: Sequence[HasId], limit: int) -> tuple[list[HasId], str | None]:
+    """So many of a list after the one with this id (from the first where it is gone), and the id to go on from."""
+    begin = next((row + 1 for row, one in enumerate(everything) if one.id == id_), 0)
+    shown = list(everything[begin : begin + limit])
+    return shown, shown[-1].id if begin + limit < len(everything) else None

@@ -1,8 +1,8 @@
 """The people protocol: what every owner of personal data does when a person takes it out, or wants it gone.
 
-`GET /internal/v1/people/{sub}` streams all that a service holds of a person as a tar archive; `DELETE` removes it. A service
-implements `PeopleOwner` and hands it back when it is built; the rest is here, also for what the chassis itself keeps for a
-service: idempotent answers, outbox, inbox, live streams, messages on the bus.
+`GET /internal/v1/people/{sub}` (`people_endpoint`) streams all that a service holds of a person as a tar archive; `DELETE`
+removes it. A service implements `PeopleOwner` and hands it back when it is built; the rest is here, also for what the chassis
+itself keeps for a service: idempotent answers, outbox, inbox, live streams, messages on the bus.
 """
 
 from __future__ import annotations
@@ -10,19 +10,13 @@ from __future__ import annotations
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
-from services.chassis.answers import Stream
-from services.chassis.endpoint import Endpoint, Route
 from services.chassis.holdings import Holding, schema_file, schema_path
-from services.chassis.operations import operation
-from services.chassis.problems import Forbidden
-from services.chassis.scopes import SERVICE
 from services.chassis.tombstones import Tombstones
 
-WALKER = "accounts"
 BLOCK = tarfile.BLOCKSIZE
 END = bytes(2 * BLOCK)
 
@@ -96,26 +90,3 @@ def as_member(belonging: Belonging) -> tuple[bytes, bytes, bytes]:
     member = tarfile.TarInfo(belonging.path)
     member.size = len(belonging.content)
     return member.tobuf(tarfile.PAX_FORMAT), belonging.content, bytes(-member.size % BLOCK)
-
-
-class Person(Endpoint[Any]):
-    """What this service holds of one person: for the service that walks all owners in the person's name, and no other."""
-
-    @operation("takeOutPerson", scope=SERVICE, timeout_s=600)
-    async def get(self, sub: str) -> Stream:
-        """Stream all that is held of a person, as a tar archive."""
-        self._only_for_the_walker()
-        return Stream(self.serving.held_people.takeout(sub), "application/x-tar")
-
-    @operation("erasePerson", scope=SERVICE, timeout_s=600)
-    async def delete(self, sub: str) -> Erased:
-        """Remove all that is held of a person; tell what a law says to keep."""
-        self._only_for_the_walker()
-        return await self.serving.held_people.erase(sub)
-
-    def _only_for_the_walker(self) -> None:
-        if self.caller.sub != WALKER:
-            raise Forbidden(f"Only {WALKER} takes people out, or erases them")
-
-
-ROUTES = (Route("/internal/v1/people/{sub}", Person),)

@@ -1,18 +1,37 @@
-"""From what a verb returned to what goes over the wire: format, version, place, name. Pure."""
+"""From what a verb returned to what goes over the wire: format, version, place, name, part. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
 from services.chassis import negotiation
-from services.chassis.answers import Answer, File, Items, Page, Reply
+from services.chassis.answers import Answer, Download, File, Items, Page, Stream
 from services.chassis.negotiation import JSON, MSGPACK
+from services.chassis.ranges import part_asked_for
 
 ENCODERS = {JSON: msgspec.json.Encoder().encode, MSGPACK: msgspec.msgpack.Encoder().encode}
-NOT_MODIFIED = 304
+
+
+class Reply(Struct, frozen=True):
+    """An answer as it goes over the wire: kept as it is for an `Idempotency-Key`."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class Streamed(Struct, frozen=True):
+    """A reply whose body is sent as it comes; None where only its headers are asked for."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes] | None
 
 
 def reply(answer: Answer[Any], status: int, media_type: str, *, is_read: bool) -> Reply:
@@ -42,7 +61,7 @@ def unless_held(reply: Reply, if_none_match: str | None) -> Reply:
     """The reply to a reader; 304 to one that holds it already (`if_none_match`)."""
     tag = reply.headers.get("Etag")
     if tag is not None and negotiation.has_current(if_none_match, tag):
-        return Reply(NOT_MODIFIED, reply.headers)
+        return Reply(HTTPStatus.NOT_MODIFIED, reply.headers)
     return reply
 
 
@@ -51,6 +70,32 @@ def _file(file: File, status: int, headers: dict[str, str]) -> Reply:
     if file.filename is not None:
         headers["Content-Disposition"] = attachment(file.filename)
     return Reply(status, headers, file.content)
+
+
+def as_it_comes(stream: Stream) -> Streamed:
+    """The reply of a stream."""
+    headers = {**stream.headers, "Content-Type": stream.media_type}
+    if stream.filename is not None:
+        headers["Content-Disposition"] = attachment(stream.filename)
+    return Streamed(HTTPStatus.OK, headers, stream.chunks)
+
+
+def downloaded(download: Download, asked: Mapping[str, str], method: str) -> Streamed:
+    """The reply of a download: all of it, or the part that `Range` and `If-Range` ask for. Raises `RangeNotSatisfiable`."""
+    tag = f'"{download.tag}"'
+    part = part_asked_for(asked.get("Range") if asked.get("If-Range", tag) == tag else None, download.size)
+    headers = {
+        "Content-Type": download.media_type,
+        "Content-Disposition": attachment(download.filename),
+        "Content-Length": str(part.end - part.start),
+        "Accept-Ranges": "bytes",
+        "Etag": tag,
+        "Cache-Control": "private, no-store",
+    }
+    chunks = None if method == "HEAD" else download.read(part.start, part.end)
+    if part.is_whole:
+        return Streamed(HTTPStatus.OK, headers, chunks)
+    return Streamed(HTTPStatus.PARTIAL_CONTENT, {**headers, "Content-Range": part.content_range}, chunks)
 
 
 def attachment(filename: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from services.chassis import idempotency, live, people, tombstones
+from services.chassis import idempotency, live, people_endpoint, tombstones
 from services.chassis.bus import inbox, outbox
 from services.chassis.bus.service_bus import ServiceBus
 from services.chassis.endpoint import Route
@@ -111,4 +111,4 @@ class Service:
     @property
     def all_internal_routes(self) -> tuple[Route, ...]:
         """Its own internal routes, and the people protocol's."""
-        return (*self.internal_routes, *people.ROUTES)
+        return (*self.internal_routes, *people_endpoint.ROUTES)

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from services.chassis.auth import Verifier
 from services.chassis.bodies import BodyBudget
@@ -17,12 +17,9 @@ from services.chassis.logs import Logger, Logs
 from services.chassis.metrics import Metrics
 from services.chassis.origins import NONE, Origins
 from services.chassis.paging import Cursors
+from services.chassis.people import People
 from services.chassis.problems import NotFound
 from services.chassis.sessions import BrowserSessions
-
-if TYPE_CHECKING:
-    from services.chassis.people import People
-
 
 LOOK_S = 0.5
 

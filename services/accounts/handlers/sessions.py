@@ -85,10 +85,6 @@ class BrowserEndpoint(Endpoint[UseCases]):
         names = (self.serving.sessions.access_cookie, self.serving.sessions.refresh_cookie)
         return Answer(None, cookies=tuple(Cookie(name, "", 0) for name in names if self.get_cookie(name) is not None))
 
-    def check_origin(self) -> None:
-        """Raise `CrossSite` where a browser was sent here by another site."""
-        self.serving.sessions.check_origin(self.request.method or "", self.request.headers)
-
     @property
     def comes_from_a_page(self) -> bool:
         """Whether a browser says where the request comes from; programs don't."""

@@ -14,9 +14,10 @@ from services.activities.domain.problems import DuplicateActivity, NotAnActivity
 from services.activities.domain.sports import Sport
 from services.activities.handlers.views import ActivityView
 from services.activities.usecases import UseCases
-from services.chassis.answers import Answer, Items, Page, Stream, Upload
+from services.chassis.answers import Answer, Items, Page, Stream
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.idempotency import Once
+from services.chassis.intake import Upload
 from services.chassis.operations import operation
 from services.chassis.paging import PageQuery
 from services.chassis.problems import Stale

@@ -19,8 +19,8 @@ from services.activities.parsers.pool import ParserPool
 from services.activities.store.activities import ActivityStore
 from services.activities.store.arrivals import NewActivity
 from services.activities.store.originals import Originals
-from services.chassis.answers import Upload
 from services.chassis.idempotency import Once
+from services.chassis.intake import Upload
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
 from services.chassis.problems import Problem

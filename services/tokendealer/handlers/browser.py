@@ -41,10 +41,6 @@ class BrowserPage(Endpoint[UseCases]):
         self.trusted_caller = caller
         return Person(caller.sub, caller.scopes, caller.session)
 
-    def check_origin(self) -> None:
-        """Raise `CrossSite` for a form that another site sent."""
-        self.serving.sessions.check_origin(self.request.method or "", self.request.headers)
-
     @property
     def language(self) -> str:
         """The language that is read at this browser, of those we have."""

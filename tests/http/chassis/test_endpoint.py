@@ -14,9 +14,10 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-from services.chassis.answers import Answer, Event, EventStream, Items, Page, Upload
+from services.chassis.answers import Answer, Event, EventStream, Items, Page
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.idempotency import Once
+from services.chassis.intake import Upload
 from services.chassis.mongo import Database, Mongo
 from services.chassis.operations import operation
 from services.chassis.paging import PageQuery

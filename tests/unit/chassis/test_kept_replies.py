@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.answers import Reply
 from services.chassis.kept_replies import KEPT_S, LARGEST_BYTES, Asked, KeptReplies
 from services.chassis.operations import MIB
+from services.chassis.replies import Reply
 
 
 class Runners:
