@@ -133,7 +133,7 @@ class Mailbox:
 
     port: int
 
-    def messages(self, to: str, at_least: int = 0, within_s: float = 15) -> list[dict[str, Any]]:
+    def messages(self, to: str, at_least: int = 0, within_s: float = 60) -> list[dict[str, Any]]:
         """The mails to an address, newest first, as soon as there are that many."""
         until = time.monotonic() + within_s
         while len(found := Api(self.port, strict=False).get("/mailbox/messages", to=to).json["items"]) < at_least:

@@ -12,14 +12,18 @@ from tests.support.street import PASSWORD, Answered, Street
 
 @dataclass
 class Authenticator:
-    """An app that took a secret. `code` is what it shows now; with `ahead`, what it will show in so many steps."""
+    """An app that took a secret. `code` is what it showed then; with `ahead`, what it showed so many steps later.
+
+    A step of half a minute may end in any test: the code of one is what it was, and is good for one step after it.
+    """
 
     secret: str
     recovery_codes: list[str] = field(default_factory=list)
+    took_at: int = field(default_factory=lambda: int(time.time()))
 
     def code(self, *, ahead: int = 0) -> str:
         """Six digits."""
-        return pyotp.TOTP(self.secret).at(int(time.time()) + ahead * 30)
+        return pyotp.TOTP(self.secret).at(self.took_at + ahead * 30)
 
     def wrong_code(self) -> str:
         """Six digits that are none of its codes around now."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.support.missing import missing
 
@@ -30,7 +30,8 @@ TELL_VIOLATIONS = (
     "document.addEventListener('securitypolicyviolation', "
     "(e) => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`))"
 )
-NEVER_S = 10.0
+NEVER_S = 30.0
+expect.set_options(timeout=NEVER_S * 1000)
 
 
 @dataclass

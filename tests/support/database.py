@@ -49,7 +49,7 @@ class DatabaseServer:
     def start(self) -> None:
         """Launch it and return when it is ready."""
         self.launch()
-        wait_until(self.ready, within_s=30, what="the database's start")
+        wait_until(self.ready, within_s=60, what="the database's start")
 
     def kill(self) -> None:
         """`kill -9` it."""
@@ -117,7 +117,7 @@ async def own_mongo(own_database_server: DatabaseServer) -> AsyncIterator[Mongo]
     client.close()
 
 
-async def answers(mongo: Mongo, within_s: float = 30) -> None:
+async def answers(mongo: Mongo, within_s: float = 60) -> None:
     """Return when the server behind this client answers (again)."""
     async with asyncio.timeout(within_s):
         while True:

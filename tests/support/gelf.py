@@ -97,7 +97,7 @@ class Receiver:
         """The GELF_URL of this receiver."""
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
-    def wait_for(self, count: int, timeout_s: float = 10.0) -> list[Message]:
+    def wait_for(self, count: int, timeout_s: float = 60.0) -> list[Message]:
         """The messages, once there are so many; fails when they don't come."""
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.messages) >= count, timeout_s), (

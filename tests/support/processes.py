@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,12 +17,21 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
+# Below those that Linux gives to whoever asks for any: a client, or a server of another test, would get one of them
+# between our finding it free and its server's start, or while that is down. Each worker of pytest-xdist has its own.
+_PORTS = range(12_000, 32_768)
+_worker, _workers = (os.environ.get(f"PYTEST_XDIST_WORKER{more}", "") for more in ("", "_COUNT"))
+_ours = list(_PORTS[int(_worker.removeprefix("gw") or 0) :: int(_workers or 1)])
+random.SystemRandom().shuffle(_ours)
+
+
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, that no other test was told of, and that nobody gets by chance."""
+    while True:
+        port = _ours.pop()
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return port
 
 
 def wait_until(condition: Callable[[], bool], *, within_s: float, what: str) -> None:
@@ -31,6 +41,21 @@ def wait_until(condition: Callable[[], bool], *, within_s: float, what: str) -> 
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not come about within {within_s} s")
         time.sleep(0.02)
+
+
+def assert_within(promised_s: float, took_s: float) -> None:
+    """It took no longer than is promised; that is of a machine of its own, so a busy one is given as much computing."""
+    if took_s >= promised_s:
+        allowed_s = promised_s * _slowed()
+        assert took_s < allowed_s, f"{took_s:.1f} s, not {promised_s} s ({allowed_s:.1f} s, as busy as it is here now)"
+
+
+def _slowed() -> float:
+    """How many times as long as alone something computes here now."""
+    began, computed, enough_s = time.perf_counter(), time.thread_time(), 0.3
+    while time.thread_time() - computed < enough_s:
+        pass
+    return max(1.0, (time.perf_counter() - began) / enough_s)
 
 
 def accepts(port: int, host: str = "127.0.0.1") -> bool:

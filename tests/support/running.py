@@ -27,7 +27,7 @@ from tests.support.processes import free_port, wait_until
 ROOT = Path(__file__).parents[2]
 READY = b"Runnerly is ready at "
 MARK = "RUNNERLY_TEST_MARK"
-STARTS_WITHIN_S = 60.0
+STARTS_WITHIN_S = 120.0
 
 
 class How(Enum):
@@ -120,7 +120,7 @@ class Running:
         assert self._process is not None
         began = time.monotonic()
         self._process.send_signal(number)
-        code = self._process.wait(timeout=30)
+        code = self._process.wait(timeout=60)
         return code, time.monotonic() - began
 
     @property
@@ -153,7 +153,7 @@ class Running:
                     found.append(process)
         return found
 
-    def wait_gone(self, within_s: float = 10) -> None:
+    def wait_gone(self, within_s: float = 60) -> None:
         """Return when no process of it is left."""
         wait_until(lambda: not self.processes(), within_s=within_s, what="the end of every process")
 

@@ -48,7 +48,7 @@ class S3Server:
         """Start it (again) on the same port, with an empty bucket."""
         command = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port))
         self._child = Child(command, log=self._log, env=self._environ)
-        wait_until(lambda: accepts(self.port), within_s=30, what="the start of S3")
+        wait_until(lambda: accepts(self.port), within_s=60, what="the start of S3")
         urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/{BUCKET}", method="PUT")).close()  # noqa: S310
 
     def kill(self) -> None:

@@ -70,7 +70,7 @@ class Process:
         """Start it, with services of these names beside the usual ones; return when it answers."""
         command = (sys.executable, "-m", "services", "serve", *NAMES, *more)
         child = self._child = Child(command, log=self._home / "log", env=self._environ)
-        await eventually(lambda: not child.alive or accepts(self.port), within_s=40)
+        await eventually(lambda: not child.alive or accepts(self.port))
         assert child.alive, child.log.read_text()
 
     def kill(self) -> None:

@@ -52,7 +52,7 @@ class TrackProcess:
         """Start it; return when it answers."""
         command = (sys.executable, "-m", "services", "serve", "tokendealer", "activities")
         child = self._child = Child(command, log=self.settings.home / "log", env=self.environ)
-        await eventually(lambda: not child.alive or accepts(self.settings.port), within_s=40)
+        await eventually(lambda: not child.alive or accepts(self.settings.port))
         assert child.alive, child.log.read_text()
 
     def kill(self) -> None:
