@@ -130,6 +130,7 @@ async def test_of_many_that_use_one_code_at_once_over_all_workers_one_gets_in(
             return answer.status
 
     for otp in (app.code(ahead=1), app.recovery_codes[0]):
+        await town.database.collection("attempts").delete_many({})  # or those that lost would be too many, over both
         statuses = await asyncio.gather(*(tried(number, otp) for number in range(8)))
         assert sorted(statuses) == [201, *(7 * [401])]
 

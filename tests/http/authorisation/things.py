@@ -118,7 +118,8 @@ class Things:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("read.me", "nothing to run with")
-        return await self._id("imports?filename=runs.zip", packed.getvalue(), "application/octet-stream")
+        made = await self._id("imports?filename=runs.zip", packed.getvalue(), "application/octet-stream")
+        return await self._done("import_id", made)
 
     async def _client(self) -> str:
         app = {"name": "Splits", "redirect_uris": ["https://app.test/back"], "scopes": ["activities:read"]}
@@ -128,14 +129,7 @@ class Things:
         return (await self._cast.signed_in(self._owner, "account")).family
 
     async def _export(self) -> str:
-        made = await self._id("accounts/me/exports", None)
-
-        async def state() -> str:
-            answer = await self._call("GET", f"accounts/me/exports/{made}")
-            return str(answer.json["state"])
-
-        await eventually_is("done", state)
-        return made
+        return await self._done("export_id", await self._id("accounts/me/exports", None))
 
     async def _deletion(self) -> str:
         """Somebody else's, who is gone: its id is all that is needed to see it."""
@@ -143,7 +137,16 @@ class Things:
         leaver = await self._cast.person(password=await hashing.hash(PASSWORD))
         await hashing.close()
         own = Things(self._cast, leaver, await self._cast.token(leaver))
-        return await own._id("accounts/me/deletion", {"password": PASSWORD})
+        return await self._done("deletion_id", await own._id("accounts/me/deletion", {"password": PASSWORD}))
+
+    async def _done(self, name: str, made: str) -> str:
+        """The same, once it is done: until then it changes by itself."""
+
+        async def state() -> str:
+            return str((await self.see(name, made)).json["state"])
+
+        await eventually_is("done", state)
+        return made
 
     async def _account(self) -> str:
         return self._owner
