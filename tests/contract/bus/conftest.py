@@ -62,7 +62,7 @@ class Bus:
     async def revive_server(self) -> None:
         """Start it again, and return when it is there."""
         self._server.launch()
-        await eventually(self._server.ready, within_s=30)
+        await eventually(self._server.ready)
 
     async def close(self) -> None:
         for transport in self._running:
@@ -116,7 +116,7 @@ def on_rabbitmq(server: RabbitServer, log: Logger, metrics: RecordedMetrics) -> 
     prefix = f"test{next(_numbers)}"
 
     def make(*, lease_s: float | None = None, **options: Any) -> Transport:
-        held = {"hold_after_s": lease_s, "lease_s": lease_s} if lease_s else {}
+        held = {"hold_after_s": lease_s / 5, "lease_s": lease_s} if lease_s else {}
         return RabbitTransport(server.url, log=log, metrics=metrics, prefix=prefix, **held, **options)
 
     return Bus("rabbitmq", {"url": server.url, "prefix": prefix}, server, make)

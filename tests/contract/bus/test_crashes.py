@@ -58,13 +58,13 @@ async def test_nothing_confirmed_is_lost_and_each_event_has_one_effect(
     await bus.revive_server()
     wanted = len(saved) + 30
     await asyncio.gather(*writers, *map(traffic, range(3)))
-    assert await relay.drain(within_s=30)
+    assert await relay.drain(within_s=60)
     await relay.stop()
 
     async def missing() -> set[str]:
         return {event.id for event in saved} - set(await tally.counts())
 
-    await eventually_is(set(), missing, within_s=30)
+    await eventually_is(set(), missing)
     assert set((await tally.counts()).values()) == {1}
 
 
@@ -76,7 +76,7 @@ async def test_a_confirmed_job_survives_and_its_worker_comes_back(bus: Bus) -> N
     bus.kill_server()
     await bus.revive_server()
     await process.work("mail", keep_in(done))
-    await eventually(lambda: {job.id for job in jobs} <= {job.id for job in done}, within_s=30)
+    await eventually(lambda: {job.id for job in jobs} <= {job.id for job in done})
 
 
 async def test_without_its_server_the_bus_says_so_in_time_and_recovers(bus: Bus) -> None:
@@ -94,15 +94,15 @@ async def test_without_its_server_the_bus_says_so_in_time_and_recovers(bus: Bus)
     await process.respond("echo", echo)
     await process.check()
     bus.kill_server()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         assert await refused(lambda: process.publish(imported()))
         assert await refused(process.check)
     await bus.revive_server()
-    await eventually_is(False, lambda: refused(process.check), within_s=30)
+    await eventually_is(False, lambda: refused(process.check))
     event = imported()
     await process.publish(event)
-    assert await process.request("echo", {"number": 2}, timeout_s=15) == {"number": 2}
-    await eventually(lambda: event in heard, within_s=30)
+    assert await process.request("echo", {"number": 2}, timeout_s=60) == {"number": 2}
+    await eventually(lambda: event in heard)
 
     async def hears_broadcasts() -> bool:
         await process.broadcast("live", {"number": 3})

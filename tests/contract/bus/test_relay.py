@@ -42,7 +42,7 @@ async def test_what_is_added_is_told_soon_after_the_commit(
     activities.start()
     event, job = imported(), mail()
     await save(service_database, activities.outbox, event, job)
-    await eventually(lambda: events == [event] and jobs == [job], within_s=5)
+    await eventually(lambda: events == [event] and jobs == [job])
     await activities.stop()
     assert (await activities.relay.backlog()).depth == 0
 
@@ -126,7 +126,7 @@ async def test_nothing_is_lost_and_order_is_kept_while_the_transport_fails(
     assert 0 < backlog.age_s < 60
     relay.start()
     assert not await relay.drain(within_s=0)
-    assert await relay.drain(within_s=10)
+    assert await relay.drain(within_s=60)
     await relay.stop()
     for key in ("a1", "a2"):
         assert [event.version for event in publisher.published if event.key == key] == [1, 2, 3, 4, 5]

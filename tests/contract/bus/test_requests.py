@@ -22,7 +22,7 @@ async def double(data: Mapping[str, Any]) -> Mapping[str, Any]:
 async def test_each_asker_gets_its_own_answer(bus: Bus) -> None:
     askers = [await bus.process(), await bus.process()]
     await (await bus.process()).respond("double", double)
-    questions = [askers[number % 2].request("double", {"number": number}, timeout_s=10) for number in range(10)]
+    questions = [askers[number % 2].request("double", {"number": number}, timeout_s=60) for number in range(10)]
     assert await asyncio.gather(*questions) == [{"number": number * 2} for number in range(10)]
 
 
@@ -35,7 +35,7 @@ async def test_one_responder_of_several_answers(bus: Bus) -> None:
 
     for _ in range(2):
         await (await bus.process()).respond("echo", responder)
-    await (await bus.process()).request("echo", {"number": 1}, timeout_s=10)
+    await (await bus.process()).request("echo", {"number": 1}, timeout_s=60)
     assert asked == [{"number": 1}]
 
 
@@ -55,7 +55,7 @@ async def test_a_request_is_not_answered_after_its_time(bus: Bus) -> None:
         return data
 
     await asker.respond("late", responder)
-    await asker.request("late", {"number": 2}, timeout_s=10)
+    await asker.request("late", {"number": 2}, timeout_s=60)
     assert asked == [2]
 
 
@@ -70,9 +70,9 @@ async def test_the_asker_learns_that_the_responder_failed(bus: Bus) -> None:
     await process.respond("refuse", refuse)
     await process.respond("break", break_down)
     with pytest.raises(RequestFailed, match="There is no such run"):
-        await process.request("refuse", {}, timeout_s=10)
+        await process.request("refuse", {}, timeout_s=60)
     with pytest.raises(RequestFailed, match="The responder failed"):
-        await process.request("break", {}, timeout_s=10)
+        await process.request("break", {}, timeout_s=60)
 
 
 async def test_the_responder_works_in_the_trace_and_time_of_the_asker(bus: Bus) -> None:
@@ -80,12 +80,12 @@ async def test_the_responder_works_in_the_trace_and_time_of_the_asker(bus: Bus) 
 
     async def responder(data: Mapping[str, Any]) -> Mapping[str, Any]:
         seen.append(context.current())
-        seen.append(None if context.remaining_s(1000) > 10 else context.current())
+        seen.append(None if context.remaining_s(1000) > 60 else context.current())
         return data
 
     await process.respond("echo", responder)
-    cause = context.begin(None, timeout_s=5)
+    cause = context.begin(None, timeout_s=60)
     context.enter(cause)
-    await process.request("echo", {}, timeout_s=10)
+    await process.request("echo", {}, timeout_s=60)
     await eventually(lambda: len(seen) == 2)
     assert all(each is not None and each.trace_id == cause.trace_id for each in seen)

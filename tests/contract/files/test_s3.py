@@ -113,7 +113,7 @@ async def test_a_store_that_hangs_costs_no_more_than_its_time(
         began = time.monotonic()
         with pytest.raises(BucketAway):
             await files.write("a/b", "ann", DIGEST, b"a run")
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 10, "where it hangs for half a minute"
     assert logs.fields("outgoing.failed")["outcome"] == "timeout"
 
 

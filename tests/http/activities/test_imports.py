@@ -37,7 +37,7 @@ async def send(runner: Runner, archive: bytes, **headers: str) -> Told:
     return await runner.ask("POST", "/imports", data=form, headers=headers)
 
 
-async def ended(runner: Runner, import_id: str, within_s: float = 60) -> dict[str, Any]:
+async def ended(runner: Runner, import_id: str, within_s: float = 120) -> dict[str, Any]:
     async with asyncio.timeout(within_s):
         while True:
             told = (await runner.get(f"/imports/{import_id}")).json

@@ -78,7 +78,7 @@ async def test_it_goes_on_after_a_kill(database_server: DatabaseServer, tmp_path
         await process.start()
         before = await added(runner, import_id)
         assert before < 50
-        end = await ended(runner, import_id, within_s=75)
+        end = await ended(runner, import_id)
         assert (end["state"], end["done"], end["added"], end["duplicates"]) == ("done", 50, 50, 0)
         assert len(await all_of(runner)) == 50
         originals = process.database.collection("originals.files")

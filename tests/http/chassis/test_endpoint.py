@@ -22,8 +22,9 @@ from services.chassis.mongo import Database, Mongo
 from services.chassis.operations import operation
 from services.chassis.paging import PageQuery
 from services.chassis.problems import NotFound, Stale
-from tests.support.database import DatabaseServer
+from tests.support.database import DatabaseServer, answers
 from tests.support.serving import Running, runner, running
+from tests.support.waiting import eventually
 
 
 class NewShoe(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,11 +50,13 @@ class Shelf:
     versions: dict[str, int] = field(default_factory=dict)
     database: Database | None = None
     slow_s: float = 0.0
+    gate: asyncio.Event | None = None
     calls: int = 0
 
     async def add(self, new: NewShoe, once: Once[Shoe]) -> Shoe:
         self.calls += 1
-        await asyncio.sleep(self.slow_s)
+        if self.gate is not None:
+            await self.gate.wait()
         shoe = Shoe(f"s{self.calls}", new.name, new.grams)
         if new.name == "broken":
             raise RuntimeError("the shelf broke")
@@ -122,7 +125,7 @@ class Weigh(Endpoint[Shelf]):
 
 
 class Slow(Endpoint[Shelf]):
-    @operation("dawdle", scope=None, timeout_s=0.2)
+    @operation("dawdle", scope=None, timeout_s=1.0)
     async def post(self, body: NewShoe, once: Once[None]) -> None:
         """Take longer than there is."""
         await asyncio.sleep(30)
@@ -474,14 +477,17 @@ class TestIdempotencyKeys:
         assert kept.serving.uses.calls == 2
 
     async def test_of_many_at_once_one_has_the_effect(self, kept: Running) -> None:
-        kept.serving.uses.slow_s = 0.2
+        gate = kept.serving.uses.gate = asyncio.Event()
         headers = {**ANN, "Idempotency-Key": "k-1"}
 
         async def post() -> tuple[int, str | None]:
             async with kept.client.post(f"{kept.url}/shoes", json={"name": "Swift"}, headers=headers) as answer:
                 return answer.status, answer.headers.get("Retry-After")
 
-        answers = await asyncio.gather(*(post() for _ in range(8)))
+        asking = [asyncio.create_task(post()) for _ in range(8)]
+        await eventually(lambda: sum(each.done() for each in asking) == 7)  # while the one is at it
+        gate.set()
+        answers = await asyncio.gather(*asking)
         assert sorted(answers, key=lambda pair: pair[0]) == [(201, None), *[(409, "1")] * 7]
         assert kept.serving.uses.calls == 1
         assert (await post())[0] == 201
@@ -514,14 +520,14 @@ class TestEventStreams:
             await answer.content.readuntil(b"2}\n\n")
             here.serving.requests.draining.set()
             assert await answer.content.read() == b""
-        assert await here.serving.requests.finish(2) == 0
+        assert await here.serving.requests.finish(30) == 0
 
     async def test_a_client_that_leaves_is_let_go(self, here: Running) -> None:
         here.serving.uses.slow_s = 60
         async with here.client.get(f"{here.url}/ticks", headers=ANN) as answer:
             await answer.content.readuntil(b"2}\n\n")
             answer.close()
-        assert await here.serving.requests.finish(2) == 0
+        assert await here.serving.requests.finish(30) == 0
 
 
 async def test_what_takes_too_long_is_ended_and_frees_its_key(kept: Running) -> None:
@@ -532,7 +538,7 @@ async def test_what_takes_too_long_is_ended_and_frees_its_key(kept: Running) -> 
             assert "Retry-After" in answer.headers
     kept.serving.logs.flush()
     assert [record.event for record in kept.records].count("http.overtime") == 2
-    assert await kept.serving.requests.finish(1) == 0
+    assert await kept.serving.requests.finish(30) == 0
 
 
 async def test_the_trace_of_the_caller_is_carried_on(here: Running) -> None:
@@ -559,8 +565,9 @@ async def test_compression_weakens_the_tag_and_the_version_still_matches(shelf: 
 
 
 async def test_a_database_that_is_away_is_a_503(
-    shelf: Shelf, own_mongo: Mongo, own_database_server: DatabaseServer
+    shelf: Shelf, own_mongo: Mongo, own_database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("services.chassis.mongo.TRANSACTION_TIMEOUT_S", 3.0)
     shelf.database = own_mongo.database("shelf")
     callers = {"ann": runner("ann", READ, WRITE)}
     async with running(ROUTES, uses=shelf, callers=callers, database=shelf.database) as service:
@@ -572,3 +579,9 @@ async def test_a_database_that_is_away_is_a_503(
                 assert "Retry-After" in answer.headers
 
         await asyncio.gather(refused({**ANN, "Idempotency-Key": "k-1"}), refused(ANN))
+        own_database_server.start()
+        monkeypatch.undo()
+        await answers(own_mongo)
+        headers = {**ANN, "Idempotency-Key": "k-1"}
+        async with service.client.post(f"{service.url}/shoes", json={"name": "Swift"}, headers=headers) as answer:
+            assert answer.status == 201

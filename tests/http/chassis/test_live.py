@@ -40,7 +40,7 @@ async def workers(database: Database) -> tuple[EventLog, EventLog]:
 
 
 async def take(events: AsyncIterator[Event], count: int) -> list[tuple[str | None, Any]]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return [(event.id, event.data) async for event, _ in _counted(events, count)]
 
 
@@ -63,15 +63,16 @@ async def test_every_worker_tells_the_same_from_any_number_on(workers: tuple[Eve
     assert await take(there.follow("import-1", after=3), 2) == everything[3:]
 
 
-async def test_a_follower_is_woken_by_another_worker(workers: tuple[EventLog, EventLog]) -> None:
+async def test_a_follower_is_woken_by_another_worker(
+    workers: tuple[EventLog, EventLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.chassis.live.POLL_S", 3600)  # it is found by the wake, or not at all
     here, there = workers
     following = asyncio.create_task(take(there.follow("import-1"), 1))
     await asyncio.sleep(0.1)
-    began = time.monotonic()
     await here.append(None, "import-1", {"done": 1}, sub="ann")
     await here.wake("import-1")
     assert await following == [("1", {"done": 1})]
-    assert time.monotonic() - began < 3, "it was found by the look each few seconds, not by the wake"
 
 
 async def test_an_event_is_there_only_with_what_it_tells_of(
@@ -97,11 +98,16 @@ async def test_a_person_is_forgotten(workers: tuple[EventLog, EventLog], databas
     assert [document["sub"] async for document in database.collection("live_events").find()] == ["bob"]
 
 
-async def written(source: AsyncIterator[Event], *, until: float | None = None, heartbeat: float = 15.0) -> bytes:
+async def written(
+    source: AsyncIterator[Event], *, until: float | None = None, begun: asyncio.Event | None = None
+) -> bytes:
+    """All that is written of these events; `begun` is set with the first of it."""
     out = bytearray()
 
     async def write(chunk: bytes) -> None:
         out.extend(chunk)
+        if begun is not None:
+            begun.set()
 
     await send(source, write, until=until, draining=asyncio.Event())
     return bytes(out)
@@ -114,11 +120,13 @@ async def test_an_event_reads_as_the_standard_has_it() -> None:
 async def test_a_quiet_stream_is_kept_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.chassis.live.HEARTBEAT_S", 0.05)
 
+    said_something = asyncio.Event()
+
     async def quiet() -> AsyncIterator[Event]:
-        await asyncio.sleep(0.2)
+        await said_something.wait()
         yield Event(1)
 
-    said = await written(quiet())
+    said = await written(quiet(), begun=said_something)
     assert said.startswith(HEARTBEAT)
     assert said.endswith(b"data: 1\n\n")
 
@@ -128,5 +136,5 @@ async def test_a_stream_ends_when_the_token_does() -> None:
         await asyncio.Event().wait()
         yield Event(1)
 
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(60):
         assert await written(endless(), until=time.time() + 0.2) == b""

@@ -18,6 +18,7 @@ from services.chassis.scopes import SERVICE
 from services.chassis.service import Built, Chassis, Service
 from tests.support.database import DatabaseServer
 from tests.support.process import process
+from tests.support.waiting import eventually
 
 
 class NoSettings(Struct, frozen=True):
@@ -27,6 +28,7 @@ class NoSettings(Struct, frozen=True):
 @dataclass
 class Garden:
     watered: int = 0
+    slow_s: float = 0.0
     growing: asyncio.Event = field(default_factory=asyncio.Event)
     log: list[str] = field(default_factory=list)
 
@@ -36,7 +38,7 @@ class Flowers(Endpoint[Garden]):
     async def get(self) -> Items[str]:
         """List flowers, slowly."""
         self.uses.growing.set()
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(self.uses.slow_s)
         return Items(["rose"])
 
 
@@ -116,7 +118,7 @@ async def test_health_is_told_together_and_one_by_one(database_server: DatabaseS
 async def test_a_drain_lets_requests_finish_and_closes_in_order(
     database_server: DatabaseServer, tmp_path: Path
 ) -> None:
-    uses = Garden()
+    uses = Garden(slow_s=0.4)
     async with process([garden("north", uses)], database_server.uri, tmp_path) as settings:
         answer = asyncio.create_task(get(f"{settings.url}/flowers"))
         await uses.growing.wait()
@@ -134,9 +136,7 @@ async def test_a_drain_lets_requests_finish_and_closes_in_order(
 async def test_a_job_that_fails_is_begun_again(database_server: DatabaseServer, tmp_path: Path) -> None:
     uses = Garden()
     async with process([garden("north", uses)], database_server.uri, tmp_path):
-        async with asyncio.timeout(5):
-            while uses.watered < 2:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: uses.watered >= 2)
 
 
 async def test_two_services_may_not_claim_one_prefix(database_server: DatabaseServer, tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ async def test_the_dispatcher_sends_several_at_once_as_soon_as_it_is_woken(offic
     assert [sample.labels for sample in metrics.named("mail.delivery")] == 5 * [
         {"template": "activate", "outcome": "sent"}
     ]
-    assert [sample.value for sample in metrics.named("mail.waiting")] == [0.0]
+    assert {sample.value for sample in metrics.named("mail.waiting")} == {0.0}
     assert logs.events.count("mail.sent") == 5
     assert TOKEN not in str(logs.records)
     assert "kim0" not in str(logs.records)
@@ -235,11 +235,10 @@ async def test_a_mail_that_can_t_be_rendered_is_told_of_and_kept(office: Office)
         office.store, office.sender(), at_once=1, clock=lambda: office.now, metrics=RecordedMetrics(), log=logs.logger()
     )
     running = asyncio.create_task(dispatcher.run())
-    await eventually(lambda: len(office.server.taken) == 1)
+    await eventually(lambda: len(office.server.taken) == 1 and "mail.broken" in logs.events)
     running.cancel()
     await asyncio.wait([running])
 
-    assert "mail.broken" in logs.events
     found = await office.store.read("old")
     assert found
     assert found.state is State.QUEUED

@@ -21,7 +21,7 @@ def letter(to: str = "kim@runnerly.test") -> EmailMessage:
     return message
 
 
-async def carry(url: str, to: str = "kim@runnerly.test", timeout_s: float = 5.0) -> Reply:
+async def carry(url: str, to: str = "kim@runnerly.test", timeout_s: float = 60.0) -> Reply:
     client = SmtpClient(read_url(url), our_name="runnerly.test", timeout_s=timeout_s)
     return await client.carry(letter(to), sender="no-reply@runnerly.test", recipient=to)
 

@@ -33,7 +33,7 @@ class Sandbox:
         message.set_content("Hello, see http://127.0.0.1:8080/activate?token=abc.\n")
         message.add_alternative(html, subtype="html")
         message.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="März.pdf")
-        await aiosmtplib.send(message, hostname="127.0.0.1", port=self.smtp_port, timeout=5)
+        await aiosmtplib.send(message, hostname="127.0.0.1", port=self.smtp_port, timeout=60)
 
     async def mails(self, query: str = "") -> list[dict[str, Any]]:
         async with self.http.get(f"{self.url}/mailbox/messages{query}") as answer:
