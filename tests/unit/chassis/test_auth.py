@@ -118,7 +118,10 @@ def without_header_check(header: bytes, issuer: Issuer) -> str:
     return segment(header) + "." + segment(issuer.claims()) + ".AAAA"
 
 
-NOW = int(time.time())
+def now() -> int:
+    return int(time.time())
+
+
 ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "empty": lambda _: "",
     "not a token": lambda _: "not-a-token",
@@ -184,13 +187,13 @@ ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "audience in other letters": lambda i: i.token(aud="Runnerly-API"),
     "several audiences": lambda i: i.token(aud=["runnerly-api", "evil"]),
     "a service's token at the public door": lambda i: i.token(scope="service"),
-    "expired": lambda i: i.token(exp=NOW - 60),
+    "expired": lambda i: i.token(exp=now() - 60),
     "never expires": lambda i: i.token(exp=None),
     "expires in words": lambda i: i.token(exp="tomorrow"),
     "expires at infinity": lambda i: i.token(exp=float("inf")),
     "expires at no number": lambda i: i.token(exp=float("nan")),
-    "not yet valid": lambda i: i.token(nbf=NOW + 600),
-    "issued in the future": lambda i: i.token(iat=NOW + 600),
+    "not yet valid": lambda i: i.token(nbf=now() + 600),
+    "issued in the future": lambda i: i.token(iat=now() + 600),
     "issued never": lambda i: i.token(iat=None),
     "no subject": lambda i: i.token(sub=None),
     "subject is an object": lambda i: i.token(sub={"$gt": ""}),
@@ -254,9 +257,8 @@ async def test_the_longer_name_of_the_type_is_as_good(issuer: Issuer, verifier: 
 
 
 async def test_a_slightly_slow_clock_is_forgiven(issuer: Issuer, verifier: Verifier) -> None:
-    now = int(time.time())
-    assert await verifier.verify(issuer.token(iat=now + 3, nbf=now + 3))
-    assert await verifier.verify(issuer.token(exp=now - 2))
+    assert await verifier.verify(issuer.token(iat=now() + 3, nbf=now() + 3))
+    assert await verifier.verify(issuer.token(exp=now() - 2))
 
 
 async def test_a_verified_token_is_remembered_until_it_expires(issuer: Issuer) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
@@ -29,6 +28,7 @@ from tests.support.party import (
     hang,
     party,
 )
+from tests.support.processes import free_port
 from tests.support.recorded import RecordedLogs, RecordedMetrics
 from tests.support.waiting import eventually
 
@@ -54,26 +54,32 @@ def told() -> Iterator[Told]:
     told.logs.close()
 
 
+class Clock:
+    """What circuits go by, which stands still however long a test takes."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-async def client(told: Told) -> AsyncIterator[HttpClient]:
-    breaker = functools.partial(Breaker, failures=4, open_s=0.3)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def client(told: Told, clock: Clock) -> AsyncIterator[HttpClient]:
+    breaker = functools.partial(Breaker, failures=4, open_s=30, monotonic=clock)
     client = HttpClient("testing", told.metrics, told.logs.logger(), new_breaker=breaker)
     yield client
     await client.close()
 
 
-@pytest.fixture
-async def in_a_request() -> AsyncIterator[context.RequestContext]:
-    before = context._current.get()
-    context.enter(begun := context.begin(None, timeout_s=0.3))
-    yield begun
-    context._current.set(before)
-
-
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+def in_a_request(timeout_s: float) -> context.RequestContext:
+    """What this test does now it does for a request that has so much time."""
+    context.enter(begun := context.begin(None, timeout_s=timeout_s))
+    return begun
 
 
 class Thing(Struct):
@@ -104,15 +110,17 @@ async def test_connections_are_kept(client: HttpClient) -> None:
 
 
 async def test_many_at_once_are_not_held_back_by_a_pool(client: HttpClient) -> None:
-    async def slow(_: Asked, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.2)
+    all_there = asyncio.Event()
+
+    async def together(_: Asked, writer: asyncio.StreamWriter) -> None:
+        if len(there.asked) == 150:
+            all_there.set()
+        await all_there.wait()
         writer.write(answer())
 
-    async with party(slow) as there:
-        started = time.monotonic()
-        await asyncio.gather(*(client.request("GET", there.url, party="shop") for _ in range(150)))
+    async with party(together) as there:
+        await asyncio.gather(*(client.request("GET", there.url, party="shop", timeout_s=60) for _ in range(150)))
     assert there.connections == 150
-    assert time.monotonic() - started < 10
 
 
 async def test_nested_calls_through_one_client_do_not_deadlock(client: HttpClient) -> None:
@@ -133,33 +141,33 @@ async def test_nested_calls_through_one_client_do_not_deadlock(client: HttpClien
     await server.close_all_connections()
 
 
-async def test_the_trace_and_the_time_left_go_with_it(client: HttpClient, in_a_request: context.RequestContext) -> None:
+async def test_the_trace_and_the_time_left_go_with_it(client: HttpClient) -> None:
+    begun = in_a_request(timeout_s=20)
     async with party() as there:
-        await client.request("GET", there.url, party="shop", timeout_s=5)
-    assert there.asked[0].headers["traceparent"] == in_a_request.traceparent
-    assert 0 < int(there.asked[0].headers["x-request-timeout-ms"]) <= 300
+        await client.request("GET", there.url, party="shop", timeout_s=40)
+    assert there.asked[0].headers["traceparent"] == begun.traceparent
+    assert 0 < int(there.asked[0].headers["x-request-timeout-ms"]) <= 20_000
 
 
 async def test_outside_a_request_its_own_timeout_counts(client: HttpClient) -> None:
     async with party() as there:
-        await client.request("GET", there.url, party="shop", timeout_s=5)
+        await client.request("GET", there.url, party="shop", timeout_s=40)
     assert "traceparent" not in there.asked[0].headers
-    assert 2000 < int(there.asked[0].headers["x-request-timeout-ms"]) <= 5000
+    assert 20_000 < int(there.asked[0].headers["x-request-timeout-ms"]) <= 40_000
 
 
-async def test_a_hanging_party_costs_no_more_than_the_time_there_is(
-    client: HttpClient, in_a_request: context.RequestContext
-) -> None:
+async def test_a_hanging_party_costs_no_more_than_the_time_there_is(client: HttpClient) -> None:
     async with party(hang) as there:
         started = time.monotonic()
+        in_a_request(timeout_s=0.3)
         with pytest.raises(PeerUnavailable) as caught:
-            await client.request("GET", there.url, party="shop", timeout_s=5)
-        assert 0.2 < time.monotonic() - started < 3
+            await client.request("GET", there.url, party="shop", timeout_s=25)
+        assert 0.2 < time.monotonic() - started < 20
     assert (caught.value.reason, status_of(type(caught.value))) == ("timeout", 503)
 
 
-async def test_without_time_left_no_call_is_made(client: HttpClient, in_a_request: context.RequestContext) -> None:
-    await asyncio.sleep(0.31)
+async def test_without_time_left_no_call_is_made(client: HttpClient) -> None:
+    in_a_request(timeout_s=0)
     async with party() as there:
         with pytest.raises(PeerUnavailable):
             await client.request("GET", there.url, party="shop")
@@ -227,10 +235,10 @@ async def test_a_500_is_a_bug_over_there_that_repeating_does_not_mend(client: Ht
 
 @pytest.mark.parametrize("when", ["1", "date"])
 async def test_retry_after_is_honoured(when: str, client: HttpClient) -> None:
+    started = time.monotonic()
     value = formatdate(time.time() + 2, usegmt=True) if when == "date" else when
     async with party(answer(429, Retry_After=value), answer()) as there:
-        started = time.monotonic()
-        response = await client.request("GET", there.url, party="shop", timeout_s=10)
+        response = await client.request("GET", there.url, party="shop", timeout_s=60)
     assert response.status == 200
     assert time.monotonic() - started >= 0.9
 
@@ -241,13 +249,13 @@ async def test_a_retry_after_beyond_the_deadline_is_told_instead(client: HttpCli
         with pytest.raises(PeerUnavailable) as caught:
             await client.request("GET", there.url, party="shop")
     assert len(there.asked) == 1
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert headers_of(caught.value)["Retry-After"] == "60"
 
 
 async def test_nobody_listening_is_unreachable_and_safe_to_repeat(client: HttpClient, told: Told) -> None:
     with pytest.raises(PeerUnavailable) as caught:
-        await client.request("POST", f"http://127.0.0.1:{closed_port()}", party="shop", json={})
+        await client.request("POST", f"http://127.0.0.1:{free_port()}", party="shop", json={})
     assert caught.value.reason == "unreachable"
     assert (told.endings(), told.retries()) == (["failed"], 2)
 
@@ -260,7 +268,7 @@ async def test_a_connection_closed_while_idle_is_replaced(client: HttpClient) ->
     assert there.connections == 5
 
 
-async def test_a_dead_party_is_left_alone_then_probed(client: HttpClient, told: Told) -> None:
+async def test_a_dead_party_is_left_alone_then_probed(client: HttpClient, told: Told, clock: Clock) -> None:
     async with party(*[answer(503)] * 5, answer()) as there:
         for _ in range(2):
             with pytest.raises(PeerUnavailable):
@@ -270,18 +278,18 @@ async def test_a_dead_party_is_left_alone_then_probed(client: HttpClient, told: 
             await client.request("GET", there.url, party="shop")
         assert (caught.value.reason, len(there.asked)) == ("open", 4)
         assert (await client.request("GET", there.url, party="another")).status in {200, 503}
-        await asyncio.sleep(0.4)
+        clock.now += 40
         assert (await client.request("GET", there.url, party="shop")).status == 200
     assert client.state("shop") == "closed"
     assert [event for event in told.logs.events if event.startswith("breaker")] == ["breaker.opened", "breaker.closed"]
 
 
-async def test_a_cancelled_call_lets_the_next_probe_through(client: HttpClient, told: Told) -> None:
+async def test_a_cancelled_call_lets_the_next_probe_through(client: HttpClient, told: Told, clock: Clock) -> None:
     async with party(*[answer(503)] * 4, hang, answer()) as there:
         for _ in range(2):
             with pytest.raises(PeerUnavailable):
                 await client.request("GET", there.url, party="shop")
-        await asyncio.sleep(0.4)
+        clock.now += 40
         probe = asyncio.create_task(client.request("GET", there.url, party="shop"))
         await eventually(lambda: len(there.asked) == 5)
         assert client.state("shop") == "half-open"
@@ -369,11 +377,11 @@ async def test_an_answer_is_read_as_it_comes(client: HttpClient, told: Told) -> 
         for piece in (b"one", b"two", b"six"):
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(0.8)
 
     async with (
         party(dribble) as there,
-        client.stream("GET", there.url, party="shop", timeout_s=0.3) as response,
+        client.stream("GET", there.url, party="shop", timeout_s=0.7) as response,
     ):
         pieces = [piece async for piece in (await response.accepted()).chunks()]
     assert len(pieces) == 3
@@ -417,6 +425,6 @@ async def test_a_client_that_was_closed_opens_nothing_again(client: HttpClient) 
     await client.close()
 
     with pytest.raises(PeerUnavailable):
-        await client.request("POST", f"http://127.0.0.1:{closed_port()}/", party="party")
+        await client.request("POST", f"http://127.0.0.1:{free_port()}/", party="party")
 
     assert client._session is None

@@ -111,7 +111,7 @@ async def test_a_tokendealer_that_is_away_does_no_harm_while_the_token_is_good(c
         clock.ahead_s = 250
         assert await mine.token("mailer") == "t1"
         await eventually(lambda: len(dealer.asked) == 2)
-        await asyncio.sleep(0.05)
+        await eventually(lambda: not mine._flight("mailer").running)
         clock.ahead_s = 299
         with pytest.raises(PeerUnavailable):
             await mine.token("mailer")

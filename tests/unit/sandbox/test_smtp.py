@@ -24,7 +24,7 @@ class Mailbox:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = "no-reply@runnerly.test", to, subject
         message.set_content("Hello")
-        await aiosmtplib.send(message, hostname="127.0.0.1", port=self.door.port, timeout=5)
+        await aiosmtplib.send(message, hostname="127.0.0.1", port=self.door.port, timeout=60)
 
 
 @pytest.fixture
