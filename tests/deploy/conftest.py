@@ -82,7 +82,7 @@ class Door:
         headers: dict[str, str] | None = None,
         port: int | None = None,
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.settings.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.settings.port, timeout=60)
         with contextlib.closing(connection):
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -90,7 +90,7 @@ class Door:
 
     def send(self, raw: bytes) -> bytes:
         """Send bytes as they are, and return all that comes back."""
-        with socket.create_connection(("127.0.0.1", self.settings.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", self.settings.port), timeout=60) as connection:
             connection.sendall(raw)
             connection.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -101,7 +101,7 @@ class Door:
 
 def answers(port: int, path: str = "/__lbheartbeat__") -> bool:
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         with contextlib.closing(connection):
             connection.request("GET", path)
             return connection.getresponse().status == 200
@@ -141,7 +141,7 @@ def open_door(nginx: str, run: Path, **changes: Any) -> Iterator[Door]:
         for service in DOCUMENTS:
             paths = ["--path", str(settings.socket(service)), "--internal-path", str(settings.internal_socket(service))]
             door.workers[service] = Child([sys.executable, str(STAND_IN), service, *paths], log=run / f"{service}.log")
-        wait_until(lambda: answers(settings.port), within_s=20, what="the door's opening")
+        wait_until(lambda: answers(settings.port), within_s=60, what="the door's opening")
         yield door
     finally:
         for child in (server, *door.workers.values()):

@@ -9,12 +9,14 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
 from tornado.web import Application, RequestHandler
 
 UNDER_WAY = set()
+GO_ON = asyncio.Queue()
 
 
 class Echo(RequestHandler):
@@ -30,6 +32,10 @@ class Echo(RequestHandler):
         UNDER_WAY.discard(self)
 
     async def answer(self, *_):
+        if self.get_query_argument("go_on", ""):
+            GO_ON.put_nowait(self)
+        if begun := self.get_query_argument("begun", ""):
+            Path(begun).touch()
         await asyncio.sleep(float(self.get_query_argument("sleep_s", "0")))
         self.set_header("ETag", '"1-json"')
         if long := int(self.get_query_argument("location_chars", "0")):
@@ -56,7 +62,7 @@ class Stream(Echo):
         for number in range(3):
             self.write(f"id: {number}\ndata: {{}}\n\n")
             await self.flush()
-            await asyncio.sleep(0.4)
+            await GO_ON.get()
 
 
 class Page(RequestHandler):

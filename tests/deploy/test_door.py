@@ -8,6 +8,7 @@ import re
 import socket
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -19,6 +20,10 @@ from tests.deploy.conftest import Answer, Door, open_door
 from tests.support.processes import wait_until
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+# Requests a second: only the burst counts then, however long a test takes.
+RARELY = 0.01
 
 
 def assert_problem(answer: Answer, kind: type[problems.Problem]) -> dict[str, object]:
@@ -127,7 +132,7 @@ def test_the_internal_port_is_on_loopback_only(door: Door) -> None:
 )
 def test_a_body_over_the_limit_of_its_call_is_refused_before_it_is_read(door: Door, path: str, limit: int) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {limit + 1}\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", door.settings.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", door.settings.port), timeout=60) as connection:
         connection.sendall(head)
         answer = connection.makefile("rb").read1()
     assert b" 413 " in answer.split(b"\r\n")[0]
@@ -150,12 +155,14 @@ def test_a_chunked_body_is_limited_too(door: Door) -> None:
 def test_a_client_over_its_rate_is_told_when_to_come_back_and_others_are_not_hindered(
     nginx: str, short_folder: Path
 ) -> None:
-    with open_door(nginx, short_folder / "rate", door_rate=2, door_burst=5, trusted_proxies="127.0.0.1") as limited:
+    with open_door(nginx, short_folder / "rate", door_rate=0.5, door_burst=5, trusted_proxies="127.0.0.1") as limited:
         first, second = {"X-Forwarded-For": "203.0.113.7"}, {"X-Forwarded-For": "203.0.113.8"}
-        statuses = [limited.ask("GET", "/api/v1/activities", headers=first).status for _ in range(10)]
-        assert statuses[:5] == [200] * 5
-        assert statuses.count(429) >= 4
-        refused = limited.ask("GET", "/api/v1/activities", headers=first)
+        began, answers = time.monotonic(), list[Answer]()
+        while not answers or answers[-1].status == 200:
+            answers.append(limited.ask("GET", "/api/v1/activities", headers=first))
+        earned = (time.monotonic() - began) * 0.5
+        *taken, refused = answers
+        assert 5 <= len(taken) <= 6 + earned
         assert_problem(refused, problems.TooMany)
         assert limited.ask("GET", "/api/v1/activities", headers=second).status == 200
         time.sleep(int(refused.headers["Retry-After"]))
@@ -163,23 +170,25 @@ def test_a_client_over_its_rate_is_told_when_to_come_back_and_others_are_not_hin
 
 
 def test_where_passwords_are_tried_the_rate_is_tighter(nginx: str, short_folder: Path) -> None:
-    with open_door(nginx, short_folder / "guess", door_credentials_rate=1, door_credentials_burst=3) as limited:
+    with open_door(nginx, short_folder / "guess", door_credentials_rate=RARELY, door_credentials_burst=3) as limited:
         assert [limited.ask("POST", "/api/v1/sessions", b"{}").status for _ in range(4)] == [200, 200, 200, 429]
         assert limited.ask("GET", "/api/v1/activities").status == 200
 
 
 def test_each_of_several_nodes_takes_its_share(nginx: str, short_folder: Path) -> None:
-    with open_door(nginx, short_folder / "nodes", door_rate=2, door_burst=12, door_nodes=4) as limited:
+    with open_door(nginx, short_folder / "nodes", door_rate=RARELY, door_burst=12, door_nodes=4) as limited:
         assert [limited.ask("GET", "/api/v1/activities").status for _ in range(4)] == [200, 200, 200, 429]
 
 
 def test_a_client_may_not_hold_too_many_requests_open(nginx: str, short_folder: Path) -> None:
     with open_door(nginx, short_folder / "many", door_connections=2) as limited:
         held = [socket.create_connection(("127.0.0.1", limited.settings.port)) for _ in range(2)]
+        begun = [short_folder / f"begun{number}" for number in range(2)]
         try:
-            for connection in held:
-                connection.sendall(b"GET /api/v1/activities?sleep_s=2 HTTP/1.1\r\nHost: x\r\n\r\n")
-            time.sleep(0.3)
+            for connection, there in zip(held, begun, strict=True):
+                path = f"/api/v1/activities?sleep_s=60&begun={quote(str(there))}"
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            wait_until(lambda: all(there.exists() for there in begun), within_s=60, what="both requests' arrival")
             assert_problem(limited.ask("GET", "/api/v1/activities"), problems.TooMany)
         finally:
             for connection in held:
@@ -188,7 +197,7 @@ def test_a_client_may_not_hold_too_many_requests_open(nginx: str, short_folder: 
 
 def test_apps_and_consents_are_not_counted_where_passwords_are_tried(nginx: str, short_folder: Path) -> None:
     """An app's server renews the tokens of many people from one address; what it proves itself with can't be guessed."""
-    with open_door(nginx, short_folder / "apps", door_rate=1, door_burst=9, door_credentials_rate=1) as limited:
+    with open_door(nginx, short_folder / "apps", door_rate=RARELY, door_burst=9, door_credentials_rate=1) as limited:
         calls = ["/oauth/token", "/oauth/authorize"] * 4
         assert [limited.ask("POST", path, b"a=b").status for path in calls] == [200] * 8
         assert [limited.ask("POST", "/oauth/token", b"a=b").status for _ in range(2)] == [200, 429]
@@ -219,7 +228,7 @@ def test_a_browser_that_asks_for_a_page_of_another_site_is_refused_where_none_is
 
 
 def test_a_listed_site_asks_the_service_and_reads_what_the_door_refuses(nginx: str, short_folder: Path) -> None:
-    limits = {"door_credentials_rate": 1, "door_credentials_burst": 1}
+    limits = {"door_credentials_rate": RARELY, "door_credentials_burst": 1}
     with open_door(nginx, short_folder / "cors", cors_origins=Origins([LISTED]), **limits) as it:
         for path in ("/api/v1/activities", "/oauth/token"):
             asked = it.ask("OPTIONS", path, headers=ASKING)
@@ -298,13 +307,14 @@ def test_hsts_is_told_where_the_public_address_is_https(nginx: str, short_folder
 
 
 def test_events_come_as_they_are_sent(door: Door) -> None:
-    with socket.create_connection(("127.0.0.1", door.settings.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", door.settings.port), timeout=60) as connection:
         connection.sendall(b"GET /api/v1/activities/1/events HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n")
-        began, arrivals = time.monotonic(), []
-        while len(arrivals) < 3:
-            received = connection.recv(65536)
-            arrivals += [time.monotonic() - began] * received.count(b"data:")
-    assert arrivals[2] - arrivals[0] > 0.5
+        received = b""
+        for number in range(1, 4):  # the next one is sent when this one has arrived
+            while received.count(b"data:") < number:
+                received += connection.recv(65536)
+            assert received.count(b"data:") == number
+            assert door.ask("GET", "/api/v1/activities?go_on=1").status == 200
 
 
 @pytest.mark.parametrize(
@@ -332,7 +342,7 @@ def test_the_access_log_tells_routes_and_networks_not_paths_and_people(door: Doo
     def line():
         return next((line for line in reversed(door.logged()) if line["operation"] == "readCalendar"), None)
 
-    wait_until(lambda: line() is not None, within_s=5, what="the line in the log")
+    wait_until(lambda: line() is not None, within_s=60, what="the line in the log")
     logged = line()
     assert logged is not None
     assert (logged["route"], logged["to"], logged["status"]) == ("/calendar/{secret}.ics", "activities", 200)
@@ -388,6 +398,6 @@ def test_a_worker_killed_in_the_middle_is_tried_again_only_where_that_is_safe(ng
     ):
         with open_door(nginx, short_folder / f"death{number}") as dying:
             assert_problem(dying.ask(method, path, headers=headers), problems.Unavailable)
-            wait_until(lambda: any(map(of_death, dying.logged())), within_s=5, what="the line")
+            wait_until(lambda: any(map(of_death, dying.logged())), within_s=60, what="the line")
             tried = next(filter(of_death, dying.logged()))
             assert len(tried["tries"].split(",")) == tries, (method, headers)
