@@ -129,6 +129,7 @@ def test_everything_can_be_done_with_a_keyboard(runner: Runner) -> None:
     press_until(page, "Tab", page.get_by_role("button", name="Upload"))
     page.keyboard.press("Space")
     expect(page.locator("#progress")).to_have_text("3 of 3 added")
+    expect(page.locator("#upload")).not_to_have_attribute("aria-busy", "true")  # the list is what it will be
 
     link = page.get_by_role("table", name="Your runs").get_by_role("link").nth(1)
     press_until(page, "Tab", link)

@@ -27,7 +27,7 @@ def mailed(it: Running, to: str, page: str) -> str:
         found[:] = [link[0] for text in texts if (link := re.search(rf"/{page}\?token=[\w-]+", text))]
         return bool(found)
 
-    wait_until(is_there, within_s=15, what=f"a mail that leads to /{page}")
+    wait_until(is_there, within_s=60, what=f"a mail that leads to /{page}")
     return found[0]
 
 
@@ -43,7 +43,8 @@ def test_who_forgot_the_password_chooses_another_by_mail(runner: Runner, it: Run
     page = visitor.open(mailed(it, visitor.email, "reset-password"))
     expect(page.get_by_role("heading", name="Choose a new password")).to_be_visible()
     assert page.url == f"{visitor.home}/reset-password"
-    page.keyboard.type(NEW)  # the field has the focus already
+    expect(page.get_by_role("textbox")).to_be_focused()
+    page.keyboard.type(NEW)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Your new password is set")).to_be_visible()
     assert page.url == f"{visitor.home}/"
@@ -65,6 +66,7 @@ def test_a_link_that_is_used_up_leads_to_the_next_one(visit: Runner, locale: str
     visitor.watch.expected = {410}
     page = visitor.open("/reset-password?token=used")
     expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    expect(page.get_by_role("textbox")).to_be_focused()
     page.keyboard.type(NEW)
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert").filter(has_text=gone)).to_be_visible()
@@ -89,7 +91,8 @@ def test_a_new_address_is_confirmed_by_its_link(runner: Runner, it: Running) -> 
 
     expect(page.get_by_role("status").filter(has_text=f"{new} is the address of your account now")).to_be_visible()
     assert page.url == f"{visitor.home}/"
-    page.keyboard.type(visitor.password)  # the password has the focus already, and the address is filled in
+    expect(page.get_by_role("form", name="Sign in").get_by_label("Password")).to_be_focused()
+    page.keyboard.type(visitor.password)  # the address is filled in
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 

@@ -61,7 +61,7 @@ def test_a_session_is_renewed_when_the_cookie_is_gone_unexpectedly(runner: Runne
 
 def eventually_new(tab: Page) -> None:
     """Wait until a tab was loaded anew: `wait_for_function` evaluates text in the page, which our policy forbids."""
-    for _ in range(200):
+    for _ in range(600):
         with contextlib.suppress(Error):  # asked while it was between two pages
             if not tab.evaluate("window.old === true"):
                 return

@@ -239,8 +239,8 @@ def test_it_listens_on_loopback_only(it: Running) -> None:
     ids=range(4),
 )
 def test_what_is_no_http_hurts_nobody(it: Running, anybody: Api, raw: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", it.port), timeout=10) as connection:
-        connection.settimeout(10)
+    with socket.create_connection(("127.0.0.1", it.port), timeout=60) as connection:
+        connection.settimeout(60)
         answer = b""
         with contextlib.suppress(ConnectionResetError):  # closed on what had not been read yet
             connection.sendall(raw)

@@ -16,7 +16,7 @@ from tests.support.recordings import Session, a_run, fit, gpx, tcx
 from tests.support.running import Running
 
 MIB = 1024**2
-SLOWEST_S = 10.0  # with all the rest of a test run going on beside it
+SLOWEST_S = 20.0  # no file may be read for longer than 15; with all the rest of a test run going on beside it
 
 
 def sent_in_pieces(port: int, token: str, size: int, *, chunked: bool) -> Answer:

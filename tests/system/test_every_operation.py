@@ -81,7 +81,7 @@ def attack(own: Running, documents: Sequence[str], *options: str, folder: Path, 
         url = f"http://127.0.0.1:{own.port}/api/openapi/{document}.json"
         command = [Path(sys.executable).with_name("st"), "--config-file", config, "run", url]
         bounds = [f"--max-response-time={SLOWEST_S}", *options]
-        return subprocess.run([*command, *bounds], cwd=folder, capture_output=True, text=True, timeout=220, check=False)
+        return subprocess.run([*command, *bounds], cwd=folder, capture_output=True, text=True, timeout=420, check=False)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(pool.map(tried, documents))
@@ -103,7 +103,7 @@ def test_a_stranger_breaks_nothing(own: Running, tmp_path: Path) -> None:
     attack(own, DOCUMENTS, "--phases=examples,coverage", folder=tmp_path)
 
 
-@pytest.mark.timeout(240)  # some hundred operations, a dozen tries each
+@pytest.mark.timeout(480)  # some hundred operations, a dozen tries each
 def test_somebody_who_signed_in_breaks_nothing(own: Running, somebody: Person, tmp_path: Path) -> None:
     token = f"--header=Authorization: Bearer {somebody.api.token}"
     attack(own, WITH_SCOPES, token, f"--max-examples={EXAMPLES}", folder=tmp_path, more=ids_of(somebody))

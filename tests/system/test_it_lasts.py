@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.api import Api, Mailbox, Person, register
-from tests.support.processes import wait_until
+from tests.support.processes import assert_within, wait_until
 from tests.support.recordings import a_run, gpx
 from tests.support.running import ROOT, How, Running, running
 
@@ -67,7 +67,7 @@ class Uploading(threading.Thread):
 
     def stop(self) -> None:
         self._over.set()
-        self.join(timeout=30)
+        self.join(timeout=60)
 
 
 def ids_of(person: Person) -> set[str]:
@@ -81,15 +81,16 @@ def ids_of(person: Person) -> set[str]:
         query["cursor"] = page["next"]
 
 
-@pytest.mark.timeout(240)  # several starts
+@pytest.mark.timeout(480)  # several starts
 def test_a_stop_is_quick_and_whole_and_the_data_is_there_afterwards(own: Running) -> None:
     person = register(own.port, Mailbox(own.sandbox_port))
     key = secrets.token_hex(8)
     first = person.api.upload("1.gpx", a_file(1), idempotency_key=key)
     assert first.status == 201
     code, took_s = own.stop(signal.SIGTERM)
-    assert (code, took_s < 10) == (0, True)
-    wait_until(lambda: own.processes() == [], within_s=3, what="the end of what was killed with it")
+    assert code == 0
+    assert_within(10, took_s)
+    own.wait_gone()
 
     quickest_s = own.start()
     assert person.api.get(f"activities/{first.json['id']}").json == first.json
@@ -97,21 +98,22 @@ def test_a_stop_is_quick_and_whole_and_the_data_is_there_afterwards(own: Running
     assert (replayed.status, replayed.json) == (201, first.json)
     person.sign_in()
     code, took_s = own.stop(signal.SIGINT)
-    assert (code, took_s < 10) == (0, True)
-    wait_until(lambda: own.processes() == [], within_s=3, what="the end of what was killed with it")
+    assert code == 0
+    assert_within(10, took_s)
+    own.wait_gone()
     if quickest_s > SECOND_START_S[own.how]:  # a busy machine gets a second chance
         quickest_s = own.start()
-    assert quickest_s < SECOND_START_S[own.how]
+    assert_within(SECOND_START_S[own.how], quickest_s)
 
 
-@pytest.mark.timeout(240)  # another start
+@pytest.mark.timeout(480)  # another start
 @pytest.mark.parametrize("victim", ["all", "database"])
 def test_a_kill_at_any_moment_loses_nothing_that_was_answered(own: Running, victim: str) -> None:
     """`all` kills the process that was started; what it had started has to go by itself."""
     person = register(own.port, Mailbox(own.sandbox_port))
     uploading = Uploading(person)
     uploading.start()
-    wait_until(lambda: len(uploading.kept) >= 5, within_s=20, what="five uploads")
+    wait_until(lambda: len(uploading.kept) >= 5, within_s=60, what="five uploads")
     time.sleep(secrets.randbelow(200) / 1000)
     if victim == "all":
         own.kill()
@@ -124,7 +126,7 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_answered(own: Running, vict
             process.kill()
         wait_until(lambda: len(uploading.kept) > kept + 3, within_s=60, what="uploads after the database came back")
         uploading.stop()
-    wait_until(lambda: Api(own.port, strict=False).get("/__heartbeat__").status == 200, within_s=20, what="good health")
+    wait_until(lambda: Api(own.port, strict=False).get("/__heartbeat__").status == 200, within_s=60, what="good health")
     person.sign_in()
     found = ids_of(person)
     assert uploading.kept.keys() <= found
@@ -159,7 +161,7 @@ def test_concurrent_uploads_with_one_key_have_one_effect(person: Person) -> None
     assert len(ids_of(person)) == 1
 
 
-@pytest.mark.timeout(240)  # new workers, on a busy machine
+@pytest.mark.timeout(480)  # new workers, on a busy machine
 def test_a_reload_under_load_loses_no_request(it: Running, person: Person) -> None:
     """Only under Circus: the same home, the same door, new workers."""
     if it.how is not How.UP:
@@ -177,14 +179,14 @@ def test_a_reload_under_load_loses_no_request(it: Running, person: Person) -> No
     for thread in (uploading, *readers):
         thread.start()
     reload = [sys.executable, "-m", "deploy.circus", "reload", "activities"]
-    subprocess.run(reload, cwd=ROOT, env=it.environ, check=True, timeout=60, capture_output=True)
+    subprocess.run(reload, cwd=ROOT, env=it.environ, check=True, timeout=240, capture_output=True)
     it.named("-m services serve activities")[0].kill()
-    time.sleep(2)
+    enough = len(seen) + 100
+    wait_until(lambda: len(seen) >= enough, within_s=60, what="a hundred answers more")
     over.set()
     uploading.stop()
     for reader in readers:
-        reader.join(timeout=30)
+        reader.join(timeout=60)
     assert set(seen) == {200}
-    assert len(seen) > 50
     assert uploading.kept.keys() <= ids_of(person)
     assert not before & {process.pid for process in it.named("-m services serve activities")}
