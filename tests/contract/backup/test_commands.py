@@ -36,7 +36,7 @@ def runnerly(process: ProcessSettings, *arguments: str, **environ: str) -> subpr
         env={**clean, "RUNNERLY_HOME": str(process.home), **environ},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=120,
         check=False,
     )
 

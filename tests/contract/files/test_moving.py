@@ -171,7 +171,7 @@ async def test_the_command_moves_them_and_says_when_the_bucket_is_left(
     def move(to: str) -> str:
         command = [sys.executable, "-m", "services", "activities", "move-files", "--to", to]
         return subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60, check=True
+            command, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120, check=True
         ).stdout
 
     assert "1 files moved to the bucket" in move("bucket")

@@ -69,7 +69,7 @@ async def test_several_may_bootstrap_at_once(clean: Mongo, database_server: Data
     environ = {**os.environ, "MONGODB_URI": database_server.uri, "RUNNERLY_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "services", "keys", "bootstrap"]
     running = [subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    said = [process.communicate(timeout=60)[0] for process in running]
+    said = [process.communicate(timeout=120)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 4
     for thing in ("key-encryption key", "first signing key", "key of accounts"):
         assert sum(thing in text for text in said) == 1, said
@@ -180,7 +180,7 @@ def runnerly(server: DatabaseServer, home: Path, *arguments: str) -> subprocess.
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -222,7 +222,7 @@ def test_a_command_finds_the_embedded_database_where_none_is_set(tmp_path: Path)
         env={**environ, "RUNNERLY_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, "All keys are there" in done.stdout) == (0, True), done.stderr

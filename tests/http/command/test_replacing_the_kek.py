@@ -54,13 +54,13 @@ async def test_nobody_notices(database_server: DatabaseServer, tmp_path: Path) -
         app = await turned_on(town, await town.active_runner(KIM))
         await leave(town, LOU)
         await forget_used_steps(town)
-        signed_in = (await town.sign_in(KIM, otp=app.code())).body
+        signed_in = (await town.sign_in(KIM, otp=app.code_now())).body
         [old] = read_key_file(town.settings).keks
         databases = [*(service.database for service in town.services), "runnerly_bus"]
 
         add_kek(town.settings)
         await forget_used_steps(town)
-        assert (await town.sign_in(KIM, otp=app.code())).status == 201, "what runs still opens what it sealed"
+        assert (await town.sign_in(KIM, otp=app.code_now())).status == 201, "what runs still opens what it sealed"
         box = read_secrets(town.settings)
         done = await reseal_all(town.mongo, box)
         assert in_words(done) == {
@@ -70,7 +70,9 @@ async def test_nobody_notices(database_server: DatabaseServer, tmp_path: Path) -
         }
         await rotate(tokendealer_database(town.mongo), box, datetime.now(UTC), revoke=True)
         await forget_used_steps(town)
-        assert (await town.sign_in(KIM, otp=app.code())).status == 201, "and what the new one did, without a restart"
+        assert (await town.sign_in(KIM, otp=app.code_now())).status == 201, (
+            "and what the new one did, without a restart"
+        )
 
         async def of_the_old_one() -> list[str]:
             return await traces(town.mongo, [mark_of(old)], databases)
@@ -84,12 +86,12 @@ async def test_nobody_notices(database_server: DatabaseServer, tmp_path: Path) -
         assert refreshed.status == 200, "sign-ins go on"
         assert (await town.ask("GET", "accounts/me", token=refreshed.body["access_token"])).status == 200
         await forget_used_steps(town)
-        assert (await town.sign_in(KIM, otp=app.code())).status == 201
+        assert (await town.sign_in(KIM, otp=app.code_now())).status == 201
         assert (await town.sign_in(KIM, otp=app.recovery_codes[0])).status == 201
         assert (await examine(town.database, read_secrets(town.settings)))[1] == []
     async with street(database_server, tmp_path, fresh=False) as town:
         deletions = town.database.collection("deletions")
-        await eventually_is(1, lambda: deletions.count_documents({"told_at": {"$exists": True}}), within_s=20)
+        await eventually_is(1, lambda: deletions.count_documents({"told_at": {"$exists": True}}))
 
 
 async def test_it_goes_on_where_it_was_interrupted_and_tells_what_it_can_not_open(mongo: Mongo) -> None:
@@ -131,7 +133,7 @@ async def test_the_commands(mongo: Mongo, database_server: DatabaseServer, tmp_p
             env={**os.environ, "MONGODB_URI": database_server.uri, "RUNNERLY_HOME": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         return done.returncode, done.stdout + done.stderr
