@@ -81,7 +81,7 @@ def activated_by_mail(visitor: Visitor) -> Page:
     link = mail.locator("pre a", has_text="/activate?token=")
     # Chromium without a screen looks for what is under the mouse in last frame's layout: let it draw one after it scrolled.
     link.scroll_into_view_if_needed()
-    mail.wait_for_timeout(500)
+    mail.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     link.click()
     mail.wait_for_url(f"{visitor.home}/**")
     return mail
