@@ -23,10 +23,11 @@ from deploy.circus.arbiter import Arbiter, Deaths, Refused
 from deploy.circus.children import LOOK_S, adopt_orphans, bury_orphans, end_all, tethered
 from deploy.circus.nginx import find_nginx
 from deploy.circus.settings import Settings
-from deploy.circus.waiting import Workers, is_free, is_healthy
+from deploy.circus.waiting import Workers, is_healthy
 from services.chassis.settings import WrongSetting
-from services.command.database import claimed, free_port
+from services.command.database import claimed
 from services.command.main import EXIT_CONFIGURATION
+from services.command.ports import free_port, is_free
 
 PREPARE = (sys.executable, "-m", "deploy.circus.prepare")
 CIRCUS_S, DATABASE_S, READY_S = 15.0, 60.0, 90.0
@@ -91,7 +92,7 @@ class Foreground:
         self._circusd = self._spawn([sys.executable, "-m", "circus.circusd", str(configuration)], environ)
         self._wait_for(self._arbiter.answers, CIRCUS_S, lambda: "circusd")
         if database_port is not None:
-            self._wait_for(lambda: not is_free("127.0.0.1", database_port), DATABASE_S, lambda: "the database")
+            self._wait_for(lambda: not is_free(database_port, "127.0.0.1"), DATABASE_S, lambda: "the database")
         self._run_to_end(self._prepare, environ)
         deaths = Deaths(settings.events_endpoint)
         stack.callback(deaths.close)
@@ -115,7 +116,7 @@ class Foreground:
         door = self._settings.door
         until = time.monotonic() + (PORTS_S if (self._settings.run / PID_FILE).exists() else 0)
         for port, variable in ((door.port, "RUNNERLY_PORT"), (door.internal_port, "RUNNERLY_INTERNAL_PORT")):
-            while not is_free(door.host, port):
+            while not is_free(port, door.host):
                 if time.monotonic() > until or self._told_to_stop:
                     raise WrongSetting(f"Port {port} is taken: stop what listens there, or set {variable}")
                 time.sleep(LOOK_S)

@@ -51,14 +51,3 @@ def is_healthy(port: int) -> bool:
             return connection.getresponse().status == HTTPStatus.OK
     except OSError:
         return False
-
-
-def is_free(host: str, port: int) -> bool:
-    """Whether nobody listens on the port."""
-    with closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True

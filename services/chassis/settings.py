@@ -53,7 +53,14 @@ class ProcessSettings(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=0, le=65535, description="The loopback port that services call each other on")
     ] = 8090
     sandbox_port: Annotated[int, Meta(ge=0, le=65535, description="The port of the sandbox")] = 8025
-    sandbox_smtp_port: Annotated[int, Meta(ge=0, le=65535, description="The port the sandbox takes mail on")] = 1025
+    sandbox_smtp_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="The port the sandbox takes mail on; `make run` takes a free one, unless it is set",
+        ),
+    ] = 1025
     public_url: Annotated[
         str, Meta(description="The address people reach Runnerly at; made of host and port unless set")
     ] = ""

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from services.chassis.settings import WrongSetting
+from services.command.main import EXIT_CONFIGURATION
 
 STOP_S = 4.0
 FIRST_RESTART_S, LAST_RESTART_S = 0.2, 5.0
@@ -59,14 +60,19 @@ class Child:
             await asyncio.sleep(wait_s)
             await self._spawn()
 
-    async def answers(self, port: int, *, within_s: float) -> None:
-        """Wait until it accepts connections on a loopback port. Raises `WrongSetting` where it does not in time."""
+    async def until(self, is_there: Callable[[], Awaitable[bool]], *, within_s: float) -> None:
+        """Wait until it is there. Raises `WrongSetting` where it is not in time, or said what to set."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while not await _accepts(port):  # noqa: ASYNC110 - another process opens it: nothing to wait on
+                while not await is_there():
+                    if self._process is not None and self._process.returncode == EXIT_CONFIGURATION:
+                        raise WrongSetting(self._last_words())
                     await asyncio.sleep(LOOK_S)
                 return
         raise WrongSetting(f"The {self.name} did not start within {within_s:.0f} s: see {self._log}")
+
+    def _last_words(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
 
     async def stop(self) -> None:
         """End it: ask, and after a while insist."""
@@ -87,10 +93,22 @@ class Child:
                 await process.wait()
 
 
-async def _accepts(port: int) -> bool:
+async def accepts(port: int) -> bool:
+    """Whether somebody accepts connections on a loopback port."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
         return False
     writer.close()
     return True
+
+
+async def serves(port: int) -> bool:
+    """Whether an HTTP server on a loopback port says that it is up."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.closing(writer):
+            writer.write(b"GET /__lbheartbeat__ HTTP/1.0\r\n\r\n")
+            return b" 200 " in await reader.readline()
+    except OSError:
+        return False

@@ -6,10 +6,8 @@ of the lock when the holder dies, however it dies, and the child dies with it, s
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,7 +19,8 @@ import msgspec
 from services.chassis.bus.outbox import Outbox
 from services.chassis.mongo import Database, Mongo
 from services.chassis.settings import ProcessSettings, WrongSetting
-from services.command.children import Child
+from services.command.children import Child, accepts
+from services.command.ports import free_port
 
 STARTS_WITHIN_S = 60.0
 
@@ -48,7 +47,7 @@ async def database(process: ProcessSettings, *, share: bool = True) -> AsyncIter
         child = _embedded(process, port)
         await child.start()
         try:
-            await child.answers(port, within_s=STARTS_WITHIN_S)
+            await child.until(lambda: accepts(port), within_s=STARTS_WITHIN_S)
             mine.write(uri)
             mine.flush()
             yield msgspec.structs.replace(process, mongodb_uri=uri)
@@ -106,10 +105,3 @@ def _embedded(process: ProcessSettings, port: int) -> Child:
         environ=os.environ,
         log=process.home / "log" / "database.log",
     )
-
-
-def free_port() -> int:
-    """A loopback port that nobody has at this moment."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
