@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections import OrderedDict
 from collections.abc import Callable
@@ -31,7 +32,7 @@ class _Readable(io.RawIOBase):
         """Go to a place."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._length}[whence]
         if base + offset < 0:
-            raise ValueError("There is nothing before the beginning")
+            raise OSError(errno.EINVAL, "There is nothing before the beginning")  # as of a real file
         self._at = base + offset
         return self._at
 

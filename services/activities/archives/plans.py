@@ -35,6 +35,7 @@ from services.activities.domain.privacy import NewZone
 from services.activities.domain.problems import NotAnActivity, NotAnArchive
 from services.chassis.holdings import MANIFEST
 
+MISSING = "It is named in activities.csv, and not in the archive"
 NO_FILE = "It was entered at Strava by hand, so there is no file of it: add it by hand here"
 
 
@@ -185,6 +186,7 @@ def _of_strava(archive: ZipFile, members: Mapping[str, ZipInfo], table: ZipInfo)
     files = [info for name, info in members.items() if name.startswith(folder + strava.FOLDER)]
     items = [*_items(0, files, said.labels, folder)]
     items += [Item(shown(title), 0, table, NO_FILE) for title in said.without_file]
+    items += [Item(shown(path), 0, table, MISSING) for path in said.labels if folder + path not in members]
     return Plan("strava", _in_order(items), archives=[archive])
 
 

@@ -150,6 +150,7 @@ def _summary(
     distance = course.distance_m if course.distance_m is not None else _within(totals.distance_m, LONGEST_M, 0.0) or 0.0
     moving = float(progress.moving[-1])
     ascent, descent = _last(progress.ascent), _last(course.descent)
+    average_speed = ratio(distance or None, moving)
     return Summary(
         sport=course.sport,
         title=recording.title or title_for(course.sport, started_at, zone),
@@ -162,13 +163,13 @@ def _summary(
         moving_s=round(moving, 3),
         ascent_m=rounded(_within(totals.ascent_m, MOST_CLIMBED_M, ascent), 1),
         descent_m=rounded(_within(totals.descent_m, MOST_CLIMBED_M, descent), 1),
-        average_speed_mps=rounded(ratio(distance or None, moving), 3),
-        max_speed_mps=rounded(_max_speed(recording, series, traits_of(course.sport)), 3),
+        average_speed_mps=rounded(average_speed, 3),
+        max_speed_mps=rounded(_max_speed(recording, series, traits_of(course.sport), average_speed), 3),
         average_heart_rate_bpm=rounded(_average_heart_rate(recording, progress), 1),
         max_heart_rate_bpm=_largest(series.get("heart_rate"), totals.max_heart_rate_bpm),
         average_cadence_spm=rounded(_average_cadence(recording, course), 1),
-        average_power_w=rounded(_mean(series.get("power"), totals.average_power_w), 1),
-        calories_kcal=_within(totals.calories_kcal, MOST_BURNT_KCAL, None) or None,
+        average_power_w=rounded(_mean(series.get("power"), totals.average_power_w) or None, 1),
+        calories_kcal=rounded(_within(totals.calories_kcal, MOST_BURNT_KCAL, None) or None, 1),
         grade_adjusted_speed_mps=rounded(ratio(_last(progress.flat_distance), moving), 3),
         polyline=polyline,
         bounds=bounds,
@@ -208,7 +209,7 @@ def _of_totals(recording: Recording) -> Analysis:
             average_heart_rate_bpm=totals.average_heart_rate_bpm or None,
             max_heart_rate_bpm=totals.max_heart_rate_bpm or None,
             average_power_w=totals.average_power_w or None,
-            calories_kcal=_within(totals.calories_kcal, MOST_BURNT_KCAL, None) or None,
+            calories_kcal=rounded(_within(totals.calories_kcal, MOST_BURNT_KCAL, None) or None, 1),
             device=recording.device,
         ),
     )
@@ -257,11 +258,15 @@ def _average_cadence(recording: Recording, course: _Course) -> float | None:
     return total * 2 if total and traits_of(course.sport).on_foot else total
 
 
-def _max_speed(recording: Recording, series: Mapping[str, Floats], traits: Traits) -> float | None:
+def _max_speed(
+    recording: Recording, series: Mapping[str, Floats], traits: Traits, average: float | None
+) -> float | None:
+    """What the device says, else the most we measured; nobody was faster on average than at most."""
     speed = series.get("speed")
     plausible = speed[speed <= traits.fastest_mps] if speed is not None else ()
     measured = float(max(plausible)) if len(plausible) else None
-    return _within(recording.totals.max_speed_mps, traits.fastest_mps, measured)
+    most = _within(recording.totals.max_speed_mps, traits.fastest_mps, measured)
+    return most if most is None or average is None else max(most, average)
 
 
 def _within(total: float | None, most: float, otherwise: float | None) -> float | None:

@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from services.activities.domain.activity import Activity
 from services.activities.domain.listing import Order, Wanted
@@ -75,7 +76,9 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _rows(rows: Iterable[Iterable[str]]) -> bytes:

@@ -54,8 +54,9 @@ async def test_the_list_is_a_table_of_all_of_them(runner: Runner) -> None:
     rows = list(csv.DictReader(io.StringIO(told.body.decode(), newline="")))
     assert [row["title"] for row in rows] == [str(number) for number in reversed(range(103))]
     listed = (await runner.get("/activities", limit=1)).items[0]
-    assert (rows[0]["id"], rows[0]["local_date"], float(rows[0]["distance_m"])) == (
+    assert (rows[0]["id"], rows[0]["started_at"], rows[0]["local_date"], float(rows[0]["distance_m"])) == (
         listed["id"],
+        listed["started_at"],
         listed["local_date"],
         listed["distance_m"],
     )

@@ -9,12 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
+from services.activities.domain.activity import Summary
 from services.activities.domain.analysis import Analysis, analyse
 from services.activities.domain.climbing import cost_of_slope
 from services.activities.domain.geodesy import bounds_of, encoded, lengths_m
 from services.activities.domain.local_time import local_date_of, zone_of_offset
 from services.activities.domain.problems import NotAnActivity
-from services.activities.domain.recording import Recording
+from services.activities.domain.recording import Recording, Totals
+from services.activities.formats.fit import read_fit
 from services.activities.reading import read_and_analyse, zone_at
 from services.activities.shapes import rows_of_shape
 from tests.support.recordings import START, Point, Session, a_run, fit, gpx, gpx_of_segments, tcx, without
@@ -160,6 +162,25 @@ def test_cadence_is_doubled_on_foot_once() -> None:
     ride = [replace(point, cadence=90) for point in a_run(300, speed=8.0)]
     assert analysed(gpx(both_legs)).summary.average_cadence_spm == 172
     assert analysed(gpx(ride, kind="cycling")).summary.average_cadence_spm == 90
+
+
+def of_the_devices_totals(points: list[Point], **totals: float) -> Summary:
+    """The summary of a run of which the device says this of the whole."""
+    (recording,) = read_fit(fit(Session(points)))
+    told = replace(recording, totals=Totals(**totals))
+    return analyse(told, zone_at=zone_at, rows_of_shape=rows_of_shape).summary
+
+
+def test_nobody_was_faster_on_average_than_at_most() -> None:
+    points = without(a_run(600, speed=3.0), "speed")
+    summary = of_the_devices_totals(points, max_speed_mps=0.4)
+    assert summary.max_speed_mps == summary.average_speed_mps == 3.0
+
+
+def test_without_a_power_meter_there_is_no_power_and_energy_has_no_long_tail() -> None:
+    points = [replace(point, power=0) for point in a_run(600)]
+    summary = of_the_devices_totals(points, calories_kcal=457.99999973619197)
+    assert (summary.average_power_w, summary.calories_kcal) == (None, 458.0)
 
 
 def test_a_session_without_samples_is_what_its_totals_say() -> None:

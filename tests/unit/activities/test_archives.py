@@ -93,6 +93,20 @@ def test_stravas_table_says_titles_descriptions_and_gear_in_any_language(header:
     assert (second.title, second.description, second.sport, second.gear) == ("Ausfahrt", None, None, None)
 
 
+def test_a_file_that_stravas_table_names_and_the_archive_lacks_is_told_of() -> None:
+    whole = archives.strava([("1.fit", "Here", "Run", "", "", b"1"), ("2.fit", "Gone", "Run", "", "", b"2")])
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        made = plan(zipped({name: archive.read(name) for name in archive.namelist() if name != "activities/2.fit"}))
+    assert sorted(names(made)) == ["activities/1.fit", "activities/2.fit"]
+    assert "not in the archive" in reasons(made)["activities/2.fit"]
+
+
+def test_an_archive_of_nothing_is_no_broken_one() -> None:
+    empty = zipped({})
+    with pytest.raises(NotAnArchive, match="no files"):
+        plan_of(buffered(ChunkedFile(len(empty), 4096, lambda _: empty)), FEW)
+
+
 def test_stravas_older_table_had_a_column_less() -> None:
     header = (
         "Activity ID,Activity Date,Activity Name,Activity Type,Activity Description,Elapsed Time,Distance,Relative Effort,"
