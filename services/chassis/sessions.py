@@ -10,6 +10,7 @@ from msgspec import Struct
 from services.chassis.problems import Forbidden
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class CrossSite(Forbidden):
@@ -59,6 +60,15 @@ class BrowserSessions(Struct, frozen=True):
         if site is not None:
             if site in {"same-origin", "none"}:
                 return
-        elif headers.get("Origin") == self.origin:
+        elif self._is_own(headers.get("Origin", ""), headers.get("Host", "")):
             return
         raise CrossSite
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether pages of this origin are ours; on one's own machine also by another name that this very request came to."""
+        if origin == self.origin:
+            return True
+        ours = urlsplit(self.origin)
+        name = host.removesuffix(f":{ours.port}").strip("[]")
+        here = {ours.hostname, name} <= THIS_MACHINE and host.endswith(f":{ours.port}")
+        return here and origin == f"{ours.scheme}://{host}"
