@@ -12,7 +12,8 @@ from tornado.escape import parse_qs_bytes
 from services.chassis.intake import decode_upload
 from services.chassis.negotiation import JSON
 from services.chassis.operations import Operation
-from services.chassis.problems import Invalid, Malformed, UnsupportedMedia
+from services.chassis.problems import Invalid, Malformed, TooLarge, UnsupportedMedia
+from services.chassis.wording import in_words
 
 T = TypeVar("T")
 
@@ -58,7 +59,10 @@ def _decode_body(plan: Operation, headers: Mapping[str, str], body: bytes, filen
     media_type = content_type.partition(";")[0].strip().lower()
     refuse_encoded(headers)
     if plan.upload:
-        return {"upload": decode_upload(body, content_type, filename)}
+        upload = decode_upload(body, content_type, filename)
+        if len(upload.content) > plan.body_limit:
+            raise TooLarge.over(plan.body_limit)
+        return {"upload": upload}
     if plan.form is not None:
         if media_type != FORM:
             raise UnsupportedMedia(f"Send a form, {FORM}")
@@ -67,15 +71,15 @@ def _decode_body(plan: Operation, headers: Mapping[str, str], body: bytes, filen
         raise UnsupportedMedia(f"Send {JSON}")
     if plan.decode_body is None:
         raise TypeError(f"{plan.id} has no body")
-    return {"body": decode_json(body, plan.decode_body)}
+    return {"body": decode_json(body, plan.decode_body, plan.body)}
 
 
-def decode_json(body: bytes, decode: Callable[[bytes], Any]) -> Any:
-    """The struct in a JSON body. Raises `Malformed` where it is no JSON, `Invalid` where it is the wrong JSON."""
+def decode_json(body: bytes, decode: Callable[[bytes], Any], type_: Any) -> Any:
+    """The struct of this type in a JSON body. Raises `Malformed` where it is no JSON, `Invalid` where it is the wrong JSON."""
     try:
         return decode(body)
     except msgspec.ValidationError as error:
-        raise invalid(error, where="body") from None
+        raise invalid(error, type_, where="body") from None
     except (UnicodeDecodeError, RecursionError):
         raise Invalid.field("body", "The text is not valid UTF-8, or is nested too deeply") from None
     except msgspec.DecodeError as error:
@@ -95,7 +99,7 @@ def decode_arguments(arguments: Mapping[str, Sequence[bytes]], type_: type[T], *
     try:
         decoded = msgspec.convert(values, type_, strict=False)
     except msgspec.ValidationError as error:
-        raise invalid(error, where=where) from None
+        raise invalid(error, type_, where=where) from None
     if "null" in map(str.lower, values.values()):
         _refuse_null(values, decoded)
     return decoded
@@ -108,11 +112,11 @@ def _refuse_null(values: Mapping[str, str], decoded: Any) -> None:
             raise Invalid.field(field.encode_name, "Give this parameter a value, or leave it out")
 
 
-def invalid(error: msgspec.ValidationError, *, where: str) -> Invalid:
+def invalid(error: msgspec.ValidationError, type_: Any, *, where: str) -> Invalid:
     """The problem in a validation error of msgspec, which stops at the first: one field, by its path."""
     match = AT.match(str(error))
     message, path = (match["message"], match["path"] or "") if match else (str(error), "")
     parts = [part for part in re.split(r"[.\[\]]+", path.removeprefix("$")) if part]
     if named := NAMED.match(message):
         parts.append(named["name"])
-    return Invalid.field(".".join(parts) or where, message)
+    return Invalid.field(".".join(parts) or where, in_words(message, type_, parts))

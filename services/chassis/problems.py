@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 MEDIA_TYPE = "application/problem+json"
+MIB = 1024**2
 
 
 class FieldError(Struct, frozen=True):
@@ -112,6 +113,11 @@ class TooLarge(Problem):
 
     kind = "too-large"
     title = "The request is too large"
+
+    @classmethod
+    def over(cls, limit: int) -> TooLarge:
+        """The problem of what has more than this many bytes."""
+        return cls(f"This call takes at most {limit / MIB:g} MiB" if limit >= MIB else f"At most {limit} bytes")
 
 
 class UnsupportedMedia(Problem):

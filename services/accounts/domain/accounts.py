@@ -41,7 +41,9 @@ class Role(StrEnum):
 ROLE_SCOPES = {Role.RUNNER: RUNNER_SCOPES, Role.HOTELIER: ("hotelier",), Role.ADMIN: ("admin",)}
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
-Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=35)]  # RFC 5646, 2.1
+Locale = Annotated[  # RFC 5646, 2.1
+    str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=35, examples=["de", "pt-BR"])
+]
 Timezone = Annotated[str, Meta(min_length=1, max_length=64)]
 Units = Literal["metric", "imperial"]
 Sex = Literal["female", "male"]

@@ -19,7 +19,14 @@ from services.chassis.problems import Invalid
 
 MOST = 200  # of one runner
 
-Kind = Annotated[str, Meta(pattern="^[a-z][a-z_-]{0,29}$", description="`shoes`, `bike`, or a word of one's own")]
+Kind = Annotated[
+    str,
+    Meta(
+        pattern="^[a-z][a-z_-]{0,29}$",
+        description="`shoes`, `bike`, or a word of one's own",
+        examples=["shoes", "bike"],
+    ),
+]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 RetireAt = Annotated[float, Meta(gt=0, le=10_000_000_000, description="It is retired once it has come so far")]
 DefaultFor = Annotated[tuple[Sport, ...], Meta(max_length=20, description="New activities of these sports get it")]
@@ -63,7 +70,7 @@ class NewGear(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind
     name: Name
     retire_at_m: RetireAt | None = None
-    retired: bool = False
+    retired: bool | None = None
     default_for: DefaultFor | Sport | None = None
 
 
@@ -120,7 +127,7 @@ def made(new: NewGear, *, owner: str, gear_id: str, now: datetime) -> Gear:
         created_at=kept(now),
         updated_at=kept(now),
         retire_at_m=new.retire_at_m,
-        withdrawn=new.retired,
+        withdrawn=bool(new.retired),
         default_for=_sports(new.default_for),
     )
 
