@@ -28,8 +28,8 @@ class Registration(Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
     password: Password
     name: Name
-    locale: Locale = "en"
-    timezone: Timezone = "UTC"
+    locale: Locale | None = None
+    timezone: Timezone | None = None
 
 
 class Activation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +57,7 @@ class Accounts(Endpoint[UseCases]):
     async def post(self, body: Registration, once: Once[None]) -> None:
         """Register. The owner of the address gets a mail: with a link to confirm it, or, where it has an account, to tell."""
         once.answering(accepted)
-        profile = Profile(body.name, body.locale, body.timezone)
+        profile = Profile(body.name, body.locale or "en", body.timezone or "UTC")
         await self.uses.register(body.email, body.password, profile, once)
 
 

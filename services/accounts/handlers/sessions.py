@@ -32,7 +32,7 @@ REFUSALS = (InvalidCredentials, SecondFactorRequired, NotActivated, AccountDisab
 
 
 class Credentials(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who signs in, and where the tokens are to be: in the answer (`token`) or in cookies (`cookie`).
+    """Who signs in, and where the tokens are to be: in the answer (`token`, or nothing said) or in cookies (`cookie`).
 
     `otp` is a code of the authenticator app, or a recovery code, where the account has a second factor.
     """
@@ -40,7 +40,7 @@ class Credentials(Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
     password: Password
     otp: Otp | None = None
-    mode: Literal["token", "cookie"] = "token"
+    mode: Literal["token", "cookie"] | None = None
 
 
 class Renewal(Struct, frozen=True, forbid_unknown_fields=True):

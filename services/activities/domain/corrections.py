@@ -56,7 +56,7 @@ class ManualActivity(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_heart_rate_bpm: HeartRate | None = None
     calories_kcal: Annotated[float, Meta(ge=0, le=100_000)] | None = None
     gear_id: GearId | None = None
-    visibility: Visibility = "private"
+    visibility: Visibility | None = None
     perceived_exertion: Exertion | None = None
 
 
@@ -112,7 +112,7 @@ def by_hand(manual: ManualActivity, *, owner: str, activity_id: str, now: dateti
         created_at=now,
         updated_at=now,
         gear_id=manual.gear_id,
-        visibility=manual.visibility,
+        visibility=manual.visibility or "private",
         perceived_exertion=manual.perceived_exertion,
         said_by=SaidBy(
             title="runner" if manual.title else None,

@@ -46,7 +46,7 @@ class NewClient(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     redirect_uris: Redirects
     scopes: Scopes
-    public: bool = False
+    public: bool | None = None
 
 
 class ClientChange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,7 +136,7 @@ class Clients(AppsEndpoint):
     @operation("addClient", scope=SCOPE, status=201, problems=(Conflict,))
     async def post(self, body: NewClient) -> Answer[ClientWithSecret]:
         """Register an app. Its secret is in this answer and never again."""
-        app = App(body.name, tuple(body.redirect_uris), tuple(body.scopes), body.public)
+        app = App(body.name, tuple(body.redirect_uris), tuple(body.scopes), bool(body.public))
         client, secret = await self.uses.keep_apps.add(self.asker(), app)
         return with_secret(client, secret, location=f"{PATH}/{client.id}")
 

@@ -153,3 +153,20 @@ async def test_what_is_anothers_is_not_there(runner: Runner, other: Runner) -> N
     assert (await runner.ask("PATCH", path, json={"title": "mine"})).status == 404
     assert (await runner.ask("DELETE", path)).status == 404
     assert (await other.get(path)).json == theirs
+
+
+async def test_null_is_as_good_as_left_out_where_something_is_added(runner: Runner) -> None:
+    body = {
+        "sport": "running",
+        "started_at": "2026-03-01T07:00:00Z",
+        "timezone": "Europe/Paris",
+        "distance_m": 5000,
+        "elapsed_s": 1500,
+        "title": None,
+        "visibility": None,
+    }
+    told = await runner.ask("POST", "/activities/manual", json=body)
+    assert (told.status, told.json["title"], told.json["visibility"]) == (201, "Morning run", "private")
+    shoes = {"kind": "shoes", "name": "Blue", "retire_at_m": None, "retired": None, "default_for": None}
+    told = await runner.ask("POST", "/gear", json=shoes)
+    assert (told.status, told.json["retired"], told.json["default_for"]) == (201, False, [])
