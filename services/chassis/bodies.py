@@ -43,7 +43,7 @@ class Body:
     def expect(self, length: int) -> None:
         """Refuse at once what says of itself that it is too large."""
         if length > self._limit:
-            self.refuse(TooLarge(f"This call takes at most {self._limit} bytes"))
+            self.refuse(TooLarge.over(self._limit))
 
     def receive(self, chunk: bytes) -> bool:
         """Take in a chunk; False when so much came after a refusal that the connection is not worth keeping."""

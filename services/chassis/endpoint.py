@@ -172,7 +172,7 @@ class Endpoint(HttpHandler, Generic[Uses]):
         except Problem as problem:
             self._refusal = problem
         filename = given_filename(self.request.query_arguments)
-        return StreamedBody(plan.request_limit, headers.get("Content-Type", ""), filename, self.intake)
+        return StreamedBody(plan.body_limit, headers.get("Content-Type", ""), filename, self.intake)
 
     def _authenticate(self, scope: str) -> Awaitable[None] | None:
         try:
@@ -283,7 +283,8 @@ class Endpoint(HttpHandler, Generic[Uses]):
         if self.serving.keys is None:
             raise TypeError(f"{plan.id} takes a Once, and its service has no database to keep answers in")
         file = arguments.get("upload") or arguments.get("received")
-        digest = idempotency.digest(self.request.uri or "", *(file.told_apart_by if file else ("", content)))
+        where = self.request.path if file else self.request.uri or ""  # a file's name is no input
+        digest = idempotency.digest(where, file.told_apart_by if file else content)
         sub = self.trusted_caller.sub if self.trusted_caller else ""
         return await self.serving.keys.reserve(plan.id, sub, key, digest, lambda answer: self._encode(plan, answer))
 

@@ -111,9 +111,9 @@ class Once(Generic[T]):
             await self._keys.release(self._held)
 
 
-def digest(uri: str, filename: str, content: bytes) -> str:
+def digest(where: str, content: bytes) -> str:
     """What tells one input from another: where it was sent, and the bytes (of the file, where it came in a form)."""
-    return hashlib.sha256(b"\0".join((uri.encode(), filename.encode(), content))).hexdigest()
+    return hashlib.sha256(b"\0".join((where.encode(), content))).hexdigest()
 
 
 def unkeyed() -> Once[Any]:

@@ -24,6 +24,7 @@ from services.chassis.problems import Invalid, Malformed, Problem, TooLarge, Uns
 
 AS_IT_IS = frozenset({"application/octet-stream", "application/zip", "application/x-zip-compressed"})
 LONGEST_NAME = 1000
+MULTIPART_OVERHEAD = 64 * 1024
 
 
 class Upload(Struct, frozen=True):
@@ -33,9 +34,9 @@ class Upload(Struct, frozen=True):
     filename: str
 
     @property
-    def told_apart_by(self) -> tuple[str, bytes]:
-        """What tells it from another file."""
-        return self.filename, self.content
+    def told_apart_by(self) -> bytes:
+        """What tells it from another file, whatever it is called."""
+        return self.content
 
 
 class Sink(Protocol):
@@ -62,9 +63,9 @@ class Received(Generic[S]):
         self.taken = False
 
     @property
-    def told_apart_by(self) -> tuple[str, bytes]:
-        """What tells it from another file."""
-        return self.filename, self.sha256.encode()
+    def told_apart_by(self) -> bytes:
+        """What tells it from another file, whatever it is called."""
+        return self.sha256.encode()
 
     def take(self) -> S:
         """The sink, which is the taker's to look after from now on."""
@@ -73,7 +74,10 @@ class Received(Generic[S]):
 
 
 class StreamedBody:
-    """One body on its way to a sink. What is wrong with it is remembered in `refused`, and the rest thrown away."""
+    """One body on its way to a sink: a file of at most `limit` bytes, as it is or in a form.
+
+    What is wrong with it is remembered in `refused`, and the rest thrown away.
+    """
 
     def __init__(self, limit: int, content_type: str, filename: str, make: Callable[[], Sink]) -> None:
         self._limit = limit
@@ -94,8 +98,8 @@ class StreamedBody:
 
     def expect(self, length: int) -> None:
         """Refuse at once what says of itself that it is too large."""
-        if length > self._limit:
-            self.refused = TooLarge(f"This call takes at most {self._limit} bytes")
+        if length > self._limit + (MULTIPART_OVERHEAD if self._form else 0):
+            self.refused = TooLarge.over(self._limit)
 
     def discard(self) -> None:
         """Keep nothing: the request was refused for another reason."""
@@ -126,6 +130,8 @@ class StreamedBody:
                 self._sink = self._make()
             self._digest.update(piece)
             self._file_bytes += len(piece)
+            if self._file_bytes > self._limit:
+                raise TooLarge.over(self._limit)
             await self._sink.write(piece)
 
     async def _refuse(self, problem: Problem) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 
-from services.chassis.problems import Malformed, NotAcceptable
+from services.chassis.problems import NotAcceptable
 
 JSON = "application/json"
 MSGPACK = "application/msgpack"
 FORMAT = {JSON: "json", MSGPACK: "msgpack"}
 
 ENTITY_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
-EXPECTED = re.compile(r'^(?:W/)?"(\d+)-[a-z]+"$')
+OURS = re.compile(r"(\d+)-[a-z]+")
+NO_VERSION = -1  # which nothing ever has
 
 
 def accepted(accept: str | None, offered: tuple[str, ...] = (JSON, MSGPACK)) -> str:
@@ -57,7 +58,7 @@ def version_tag(version: int, media_type: str) -> str:
 
 
 def content_tag(body: bytes, media_type: str) -> str:
-    """The ETag of a list: a digest of what it says."""
+    """The ETag of what has no version: a digest of what it says."""
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}-{FORMAT[media_type]}"'
 
 
@@ -73,12 +74,10 @@ def has_current(if_none_match: str | None, tag: str) -> bool:
 def expected_version(if_match: str | None) -> int | None:
     """The version the caller changes, from `If-Match`; None where it is absent or `*`.
 
-    Only the version counts: a tag that compression weakened, or of another format, means the same version. Raises
-    `Malformed` for a tag that is none of ours.
+    Only the version counts: a tag that compression weakened, or of another format, means the same version. One that is none
+    of ours is of a version that nothing has (RFC 9110, 13.1.1: it does not match).
     """
     if if_match is None or if_match.strip() == "*":
         return None
-    match = EXPECTED.match(if_match.strip())
-    if match is None:
-        raise Malformed("If-Match must carry an ETag of this resource", headers={})
-    return int(match[1])
+    ours = next(filter(None, map(OURS.fullmatch, ENTITY_TAG.findall(if_match))), None)
+    return int(ours[1]) if ours else NO_VERSION

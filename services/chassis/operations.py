@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from services.chassis.answers import Answer, Download, EventStream, File, Stream
-from services.chassis.intake import Received, Upload
+from services.chassis.intake import MULTIPART_OVERHEAD, Received, Upload
 from services.chassis.negotiation import JSON, MSGPACK
 from services.chassis.problems import Problem
 from services.chassis.scopes import SCOPES
@@ -25,7 +25,6 @@ from services.chassis.scopes import SCOPES
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 JSON_LIMIT = MIB
 UPLOAD_LIMIT = 64 * MIB
-MULTIPART_OVERHEAD = 64 * KIB
 TIMEOUT_S = 30.0
 ARCHIVE_LIMIT = 2 * GIB
 VALUE_MEDIA = (JSON, MSGPACK)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from services.chassis import negotiation
-from services.chassis.answers import Answer, Download, File, Items, Page, Stream
+from services.chassis.answers import Answer, Download, File, Stream
 from services.chassis.negotiation import JSON, MSGPACK
 from services.chassis.ranges import part_asked_for
 
@@ -37,8 +37,8 @@ class Streamed(Struct, frozen=True):
 def reply(answer: Answer[Any], status: int, media_type: str, *, is_read: bool) -> Reply:
     """The reply of an answer, in a format.
 
-    `status` is the operation's own. A thing with a version has the ETag of that version, a list that is read has one of its
-    content.
+    `status` is the operation's own. A thing with a version has the ETag of that version, anything else that is read has one
+    of its content.
     """
     value, headers = answer.value, dict(answer.headers)
     status = answer.status or status
@@ -52,7 +52,7 @@ def reply(answer: Answer[Any], status: int, media_type: str, *, is_read: bool) -
     body = ENCODERS[media_type](value)
     if answer.version is not msgspec.UNSET:
         headers["Etag"] = negotiation.version_tag(answer.version, media_type)
-    elif is_read and isinstance(value, Page | Items | list):
+    elif is_read:
         headers["Etag"] = negotiation.content_tag(body, media_type)
     return Reply(status, headers, body)
 

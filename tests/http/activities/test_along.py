@@ -51,6 +51,15 @@ async def test_what_a_point_does_not_know_is_null(runner: Runner) -> None:
     assert (heart_rate[0], heart_rate[-1]) == (140, None)
 
 
+async def test_streams_that_one_has_are_not_sent_again(runner: Runner) -> None:
+    activity = await runner.uploaded(fit(Session(a_run(600))))
+    path = f"/activities/{activity['id']}/streams"
+    tag = (await runner.get(path)).headers["Etag"]
+    again = await runner.ask("GET", path, headers={"If-None-Match": tag})
+    assert (again.status, again.body) == (304, b"")
+    assert (await runner.ask("GET", f"{path}?points=50", headers={"If-None-Match": tag})).status == 200
+
+
 async def test_streams_come_as_msgpack_too(runner: Runner) -> None:
     activity = await runner.uploaded(fit(Session(a_run(600))))
     path = f"/activities/{activity['id']}/streams"

@@ -118,7 +118,7 @@ async def test_what_is_no_activity_is_refused_with_the_reason(runner: Runner, co
 
 async def test_a_key_makes_an_upload_happen_once(runner: Runner) -> None:
     first = await runner.upload(gpx(RUN), **{"Idempotency-Key": "k-1"})
-    again = await runner.upload(gpx(RUN), **{"Idempotency-Key": "k-1"})
+    again = await runner.upload(gpx(RUN), "a name that it got since.gpx", **{"Idempotency-Key": "k-1"})
     assert (first.status, again.status, again.json) == (201, 201, first.json)
     assert again.headers["Location"] == first.headers["Location"]
     assert len((await runner.get("/activities")).items) == 1

@@ -124,6 +124,17 @@ class Weigh(Endpoint[Shelf]):
         return Items([upload.filename, str(len(upload.content))])
 
 
+class Mood(Struct, frozen=True):
+    mood: str
+
+
+class MoodOfTheDay(Endpoint[Shelf]):
+    @operation("readMood", scope="activities:read")
+    async def get(self) -> Mood:
+        """Read what has no version."""
+        return Mood("fine")
+
+
 class Slow(Endpoint[Shelf]):
     @operation("dawdle", scope=None, timeout_s=1.0)
     async def post(self, body: NewShoe, once: Once[None]) -> None:
@@ -150,6 +161,7 @@ ROUTES = (
     Route("/shoes", Shoes),
     Route("/shoes/{shoe_id}", OneShoe),
     Route("/weigh", Weigh),
+    Route("/mood", MoodOfTheDay),
     Route("/ticks", Ticks),
     Route("/slow", Slow),
 )
@@ -275,6 +287,20 @@ class TestBodies:
         async with here.client.post(f"{here.url}/weigh?filename=run.fit", data=b"abcd", headers=headers) as answer:
             assert await answer.json() == {"items": ["run.fit", "4"]}
 
+    @pytest.mark.parametrize("way", ["form", "bytes"])
+    async def test_a_file_is_as_large_as_the_limit_says_and_no_larger(self, here: Running, way: str) -> None:
+        limit = 2 * 1024 * 1024
+        for size, status in ((limit, 200), (limit + 1, 413)):
+            headers, data = ANN, aiohttp.FormData()
+            if way == "form":
+                data.add_field("file", io.BytesIO(b"x" * size), filename="run.fit")
+            else:
+                headers, data = {**ANN, "Content-Type": "application/octet-stream"}, io.BytesIO(b"x" * size)
+            async with here.client.post(f"{here.url}/weigh", data=data, headers=headers) as answer:
+                assert answer.status == status
+                told = await answer.json(content_type=None)
+        assert told["detail"] == "This call takes at most 2 MiB"
+
     async def test_a_form_without_the_file_is_told(self, here: Running) -> None:
         form = aiohttp.FormData({"other": "x"}, default_to_multipart=True)
         async with here.client.post(f"{here.url}/weigh", data=form, headers=ANN) as answer:
@@ -312,9 +338,23 @@ class TestVersions:
         async with here.client.get(f"{here.url}/shoes", headers={**ANN, "If-None-Match": tag}) as answer:
             assert answer.status == 200
 
+    async def test_what_has_no_version_has_a_tag_of_what_it_says(self, here: Running) -> None:
+        async with here.client.get(f"{here.url}/mood", headers=ANN) as answer:
+            tag = answer.headers["Etag"]
+        async with here.client.get(f"{here.url}/mood", headers={**ANN, "If-None-Match": tag}) as answer:
+            assert (answer.status, await answer.read()) == (304, b"")
+
     @pytest.mark.parametrize(
         ("tag", "status"),
-        [(None, 200), ('"1-json"', 200), ('W/"1-msgpack"', 200), ("*", 200), ('"2-json"', 412), ("what?", 400)],
+        [
+            (None, 200),
+            ('"1-json"', 200),
+            ('W/"1-msgpack"', 200),
+            ("*", 200),
+            ('"2-json"', 412),
+            ("what?", 412),
+            ('"x", "1-json"', 200),
+        ],
     )
     async def test_a_change_names_the_version_it_changes(self, here: Running, tag: str | None, status: int) -> None:
         await send(here.client.post(f"{here.url}/shoes", json={"name": "Swift"}, headers=ANN))

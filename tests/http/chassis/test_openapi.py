@@ -28,6 +28,7 @@ def test_every_operation_is_there_with_its_scope() -> None:
         "weighFile",
         "dawdle",
         "followTicks",
+        "readMood",
     }
 
 
