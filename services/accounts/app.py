@@ -24,6 +24,7 @@ from services.accounts.store.export_files import ExportFiles
 from services.accounts.store.exports import Exports
 from services.accounts.store.finder import Finder
 from services.accounts.store.known_devices import KnownDevices
+from services.accounts.store.migrations import MIGRATIONS
 from services.accounts.store.second_factors import SecondFactors
 from services.accounts.store.trail import Trail
 from services.accounts.usecases import UseCases
@@ -35,14 +36,14 @@ from services.accounts.usecases.confirm_password import ConfirmPassword
 from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion, Seal
 from services.accounts.usecases.erase_person import ErasePerson
 from services.accounts.usecases.exports import ReadExport, RequestExport
-from services.accounts.usecases.mail_link import MailLink
+from services.accounts.usecases.mail_link import Mailing, MailLink, OrderLink, Wanted
 from services.accounts.usecases.mailing_links import MailingLinks
 from services.accounts.usecases.make_export import MakeExport
 from services.accounts.usecases.meet_device import MeetDevice
-from services.accounts.usecases.number_accounts import NumberAccounts
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.record_act import RecordAct
 from services.accounts.usecases.register import Register
+from services.accounts.usecases.remove_unconfirmed import RemoveUnconfirmed
 from services.accounts.usecases.second_factor import FactorVault, KeepSecondFactor, ProveSecondFactor
 from services.accounts.usecases.sessions import Sessions
 from services.accounts.usecases.set_password import ChangePassword, ResetPassword
@@ -67,9 +68,13 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     deletions = Deletions(chassis.database, chassis.bus.outbox, accounts, chassis.tombstones)
     seal = Seal(chassis.secrets)
     mailing = MailingLinks(attempts, settings.limits, hash_name, settings.activation_hours)
-    mail_link = partial(MailLink, accounts, mailing, clock)
-    unlocking = mail_link(mailing.unlock, lambda account: account.activated, counted_as="unlock")
-    back_off = BackOff(attempts, settings.limits, hash_name, clock, MailUnlock(unlocking, log))
+    order_link = OrderLink(accounts, chassis.secrets)
+    links = {
+        Wanted.ACTIVATION: Mailing(mailing.activation, lambda account: not account.activated),
+        Wanted.PASSWORD_RESET: Mailing(mailing.password_reset),
+        Wanted.UNLOCK: Mailing(mailing.unlock, lambda account: account.activated, counted_as="unlock"),
+    }
+    back_off = BackOff(attempts, settings.limits, hash_name, clock, MailUnlock(order_link, log))
     confirm_password = ConfirmPassword(accounts, hashing, back_off)
     vault = FactorVault(SecondFactors(chassis.database, chassis.bus.outbox), chassis.secrets)
     prove = ProveSecondFactor(vault, clock, chassis.metrics, log)
@@ -84,8 +89,7 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     uses = UseCases(
         register=Register(accounts, rules, hashing, mailing, clock, chassis.metrics, log),
         activate=Activate(accounts, clock),
-        mail_activation=mail_link(mailing.activation, lambda account: not account.activated),
-        mail_password_reset=mail_link(mailing.password_reset),
+        order_link=order_link,
         sign_in=SignIn(accounts, hashing, back_off, prove, meet_device, tokendealer, clock, log),
         sessions=Sessions(tokendealer, accounts, devices, clock),
         second_factor=KeepSecondFactor(vault, accounts, confirm_password, tokendealer, clock, log),
@@ -104,11 +108,15 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     )
     await events.listen(chassis.bus, settle_sessions, uses.sessions.end_others)
     await events.listen_to_acts(chassis.bus, record_act)
+    await events.mail_links(chassis.bus, MailLink(accounts, mailing, chassis.secrets, links, clock))
     make_export = MakeExport(
         exports, accounts, owners, timedelta(days=settings.export_kept_days), clock, log, chassis.metrics
     )
     sweep_after = timedelta(seconds=settings.deletion_sweep_s)
     erase_person = ErasePerson(deletions, owners, seal, sweep_after, clock, log, chassis.metrics)
+    remove_unconfirmed = RemoveUnconfirmed(
+        accounts, deletions, owners, seal, timedelta(days=settings.unconfirmed_days), clock, log
+    )
     works = {
         "accounts.deletions": Work(deletions.leases, erase_person, at_once=4),
         "accounts.exports": Work(exports.leases, make_export, at_once=2),
@@ -118,7 +126,7 @@ async def build(chassis: Chassis, settings: Settings) -> Built:
     await reminders.listen()
     return Built(
         uses=uses,
-        jobs=(reminders.run, erase_person.measure, lambda: exports.sweep_for_ever(log), NumberAccounts(finder).forever),
+        jobs=(reminders.run, erase_person.measure, lambda: exports.sweep_for_ever(log), remove_unconfirmed.forever),
         close=hashing.close,
         people=AccountsOfPeople(accounts, vault.factors, known_devices, exports),
     )
@@ -131,6 +139,7 @@ SERVICE = Service(
     routes=ROUTES,
     settings=Settings,
     collections=store.COLLECTIONS,
+    migrations=MIGRATIONS,
     build=build,
     people=AccountsOfPeople,
 )

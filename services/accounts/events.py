@@ -18,9 +18,10 @@ from services.chassis.audit import RECORDED, Act, act_in
 from services.chassis.bus.event import Event, Job
 from services.chassis.bus.service_bus import ServiceBus
 
-MAIL_QUEUE = "mailer.send"
+MAIL_QUEUE, LINK_QUEUE = "mailer.send", "accounts.links"
 RecordAct = Callable[[Act], Awaitable[None]]
 EndOtherSessions = Callable[[str, str | None, datetime], Awaitable[None]]
+MailLink = Callable[[str, str], Awaitable[None]]
 SettleSessions = Callable[[str, datetime, bool, str | None], Awaitable[None]]
 
 REGISTERED, ACTIVATED, ROLES_CHANGED = "account.registered", "account.activated", "account.roles_changed"
@@ -89,6 +90,11 @@ def mail(template: str, account: Account, data: dict[str, Any] | None = None, *,
     return Job.of(MAIL_QUEUE, order, sub=account.id)
 
 
+def link_wanted(kind: str, sealed: str) -> Job:
+    """A link that was asked for with the name of an address, which is sealed."""
+    return Job.of(LINK_QUEUE, {"kind": kind, "address": sealed})
+
+
 def receipt(person: Person, deletion: Deletion, services: Sequence[str]) -> Job:
     """The mail that tells that nothing is held any more. It is about nobody: the mailer forgets the address once it is sent."""
     order = {
@@ -119,6 +125,15 @@ async def listen(bus: ServiceBus, settle_sessions: SettleSessions, end_other_ses
     topics = [ACTIVATED, ROLES_CHANGED, DISABLED, ENABLED, PASSWORD_CHANGED]
     await bus.subscribe(topics, settle, name="sessions")
     await bus.subscribe([SECOND_FACTOR_CHANGED], end_others, name="other-sessions")
+
+
+async def mail_links(bus: ServiceBus, mail_link: MailLink) -> None:
+    """Mail the links that were asked for."""
+
+    async def mail_one(job: Job) -> None:
+        await mail_link(job.data["kind"], job.data["address"])
+
+    await bus.work(LINK_QUEUE, mail_one, concurrency=2)
 
 
 async def listen_to_acts(bus: ServiceBus, record_act: RecordAct) -> None:

@@ -22,6 +22,9 @@ class Settings(Struct, frozen=True):
     activation_hours: Annotated[
         int, Meta(ge=24, le=48, description="How long the link in an activation mail works")
     ] = 48
+    unconfirmed_days: Annotated[
+        int, Meta(ge=7, description="Days after which an account goes that nobody has confirmed")
+    ] = 30
     sign_in_failures: Annotated[int, Meta(ge=1, description="Failed sign-ins of one account before it has to wait")] = (
         10
     )

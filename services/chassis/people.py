@@ -3,6 +3,9 @@
 `GET /internal/v1/people/{sub}` (`people_endpoint`) streams all that a service holds of a person as a tar archive; `DELETE`
 removes it. A service implements `PeopleOwner` and hands it back when it is built; the rest is here, also for what the chassis
 itself keeps for a service: idempotent answers, outbox, inbox, live streams, messages on the bus.
+
+`GET /internal/v1/people/{sub}/commitments` says whether something is under way for a person that must not end without their
+doing. Accounts asks before it removes an account that nobody confirmed; who leaves by their own will is not kept by it.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -54,6 +57,20 @@ class PeopleOwner(Protocol):
         """Remove it all, but what a law says to keep. It must be safe to call again, after an interruption too."""
 
 
+@runtime_checkable
+class Bound(Protocol):
+    """What an owner of personal data implements, too, where something may be under way for people, like a booking."""
+
+    async def is_bound(self, sub: str) -> bool:
+        """Whether something is."""
+
+
+class Commitments(Struct, frozen=True):
+    """Whether something is under way for a person."""
+
+    any: bool
+
+
 Forget = Callable[[str], Awaitable[object]]
 
 
@@ -83,6 +100,10 @@ class People:
         for forget in self._forget:
             await forget(sub)
         return erased
+
+    async def commitments(self, sub: str) -> Commitments:
+        """Whether something is under way for a person."""
+        return Commitments(isinstance(self._owner, Bound) and await self._owner.is_bound(sub))
 
 
 def as_member(belonging: Belonging) -> tuple[bytes, bytes, bytes]:

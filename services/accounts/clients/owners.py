@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import quote
 
 from services.chassis.identity import Peer
-from services.chassis.people import Erased
+from services.chassis.people import Commitments, Erased
 
 STARTS_WITHIN_S = 30.0
 ERASES_WITHIN_S = 300.0
@@ -29,6 +29,10 @@ class Owners:
         """All that an owner holds of a person, as a tar archive that comes piece by piece."""
         async with self._peers[owner].stream(_of(sub), timeout_s=STARTS_WITHIN_S) as answer:
             yield answer.chunks()
+
+    async def are_bound(self, owner: str, sub: str) -> bool:
+        """Whether an owner has something under way for a person."""
+        return (await self._peers[owner].get(f"{_of(sub)}/commitments", type=Commitments)).any
 
     async def erase(self, owner: str, sub: str, *, timeout_s: float = ERASES_WITHIN_S) -> Erased:
         """Have an owner erase all that it holds of a person."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from urllib.parse import quote
 
 from services.accounts.domain.sessions import Family, SessionEnded, Tokens
@@ -20,9 +21,12 @@ class Tokendealer:
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
 
-    async def issue(self, sub: str, scopes: Sequence[str], label: str) -> Tokens:
-        """Begin a sign-in. Raises `SessionEnded` for a person who was shut out, or deleted, at this very moment."""
-        order = {"sub": sub, "scopes": list(scopes), "label": label}
+    async def issue(self, sub: str, scopes: Sequence[str], label: str, until: datetime | None) -> Tokens:
+        """Begin a sign-in, which ends at `until` where that is given.
+
+        Raises `SessionEnded` for a person who was shut out, or deleted, at this very moment.
+        """
+        order = {"sub": sub, "scopes": list(scopes), "label": label, "until": until}
         try:
             return await self._peer.post("/internal/v1/tokens", json=order, type=Tokens)
         except PeerRefused as refused:
@@ -56,12 +60,15 @@ class Tokendealer:
         """End every sign-in of a person, here and through apps, but the one to keep."""
         await self._peer.delete(f"{_of(sub)}/families" + (f"?keep={quote(keep, safe='')}" if keep else ""))
 
-    async def settle(self, sub: str, version: int, scopes: Sequence[str], *, barred: bool) -> None:
+    async def settle(
+        self, sub: str, version: int, scopes: Sequence[str], *, barred: bool, until: datetime | None
+    ) -> None:
         """Tell how a person stands, by this version of the account.
 
-        What they may do counts from the next refresh of each sign-in; where they are barred, all end and none begins.
+        What they may do counts from the next refresh of each sign-in, and so does `until` when; where they are barred, all
+        end and none begins.
         """
-        standing = {"version": version, "scopes": list(scopes), "barred": barred}
+        standing = {"version": version, "scopes": list(scopes), "barred": barred, "until": until}
         await self._peer.put(f"{_of(sub)}/standing", json=standing)
 
 

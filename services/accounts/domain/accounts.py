@@ -88,6 +88,11 @@ class Account(Struct, frozen=True):
         return self.activated_at is not None
 
     @property
+    def trial_ends(self) -> datetime | None:
+        """When its owner may do nothing more unless they confirm the address; None where they have."""
+        return None if self.activated else self.created_at + TRIAL
+
+    @property
     def disabled(self) -> bool:
         """Whether an administrator has shut its owner out."""
         return self.disabled_at is not None
@@ -149,6 +154,6 @@ def scopes_of(account: Account, now: datetime) -> tuple[str, ...] | None:
     """What this account's owner may do now; None where it is disabled, or never confirmed its address in its day."""
     if account.disabled:
         return None
-    if account.activated:
+    if account.trial_ends is None:
         return tuple(scope for role in Role if role in account.roles for scope in ROLE_SCOPES[role])
-    return TRIAL_SCOPES if now < account.created_at + TRIAL else None
+    return TRIAL_SCOPES if now < account.trial_ends else None

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from services.accounts.domain.accounts import Locale, Name, Profile, Timezone
 from services.accounts.domain.links import LinkGone
 from services.accounts.usecases import UseCases
+from services.accounts.usecases.mail_link import Wanted
 from services.chassis.answers import Answer
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.idempotency import Once
@@ -77,7 +78,7 @@ class ActivationMails(Endpoint[UseCases]):
     async def post(self, body: ActivationMail, once: Once[None]) -> None:
         """Mail the link again, where the address has an account that is not active yet."""
         once.answering(accepted)
-        await self.uses.mail_activation(body.email, once)
+        await self.uses.order_link(Wanted.ACTIVATION, body.email, once)
 
 
 def accepted(_: None) -> Answer[None]:

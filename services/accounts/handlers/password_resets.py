@@ -7,6 +7,7 @@ from msgspec import Struct
 from services.accounts.domain.links import EmailTaken, LinkGone
 from services.accounts.handlers.accounts import Email, Password, Secret, accepted
 from services.accounts.usecases import UseCases
+from services.accounts.usecases.mail_link import Wanted
 from services.chassis.endpoint import Endpoint, Route
 from services.chassis.idempotency import Once
 from services.chassis.operations import operation
@@ -32,7 +33,7 @@ class PasswordResets(Endpoint[UseCases]):
     async def post(self, body: Forgotten, once: Once[None]) -> None:
         """Mail a link to choose a new password, where the address has an account."""
         once.answering(accepted)
-        await self.uses.mail_password_reset(body.email, once)
+        await self.uses.order_link(Wanted.PASSWORD_RESET, body.email, once)
 
 
 class CompletedReset(Endpoint[UseCases]):

@@ -2,6 +2,9 @@
 
 An e-mail address has one account: a unique index on its key says so, not a look before the write. A change, the use of the
 link that it was made with, and what is told of it are one transaction.
+
+An account that nobody has confirmed knows since when it waits for that, beginning anew with each link that is mailed for it.
+Who mails a link, who confirms with one, and who removes the account all write to it: of two at once one sees the other.
 """
 
 from __future__ import annotations
@@ -22,10 +25,18 @@ from services.chassis.addresses import parse_address
 from services.chassis.bus.event import Message
 from services.chassis.bus.outbox import Outbox
 from services.chassis.idempotency import Once
-from services.chassis.mongo import CollectionSpec, Database, Document, DuplicateKeyError, IndexSpec, Session
+from services.chassis.mongo import (
+    ASCENDING,
+    CollectionSpec,
+    Database,
+    Document,
+    DuplicateKeyError,
+    IndexSpec,
+    Session,
+)
 from services.chassis.problems import NotFound, Stale
 
-ACCOUNTS = "accounts"
+ACCOUNTS, UNCONFIRMED = "accounts", "unconfirmed_since"
 
 COLLECTIONS = (
     CollectionSpec(
@@ -34,6 +45,7 @@ COLLECTIONS = (
             IndexSpec((("email_key", 1),), name="one_account_an_address", unique=True),
             *directory.INDEXES,
             IndexSpec((("audit_key", 1),), name="by_audit_key", sparse=True),  # see `trail`
+            IndexSpec(((UNCONFIRMED, 1),), name="unconfirmed", sparse=True),
         ),
         schema={
             "bsonType": "object",
@@ -115,16 +127,24 @@ class Accounts:
 
         async def body(session: Session) -> None:
             document = {**_account_document(account), "email_key": email_key, "number": number}
+            if not account.activated:
+                document[UNCONFIRMED] = account.created_at
             await self._accounts.insert_one(document, session=session)
             await self._tell(session, links, told, once)
 
         await self._transact(body)
 
-    async def tell(self, links: Sequence[Link], told: Sequence[Message], once: Once[None]) -> None:
-        """Keep links that were made for an account that is there, and what is to be told."""
+    async def tell(self, told: Sequence[Message], once: Once[None]) -> None:
+        """Keep what is to be told."""
+        await self.mail((), told, once)
+
+    async def mail(self, links: Sequence[Link], mails: Sequence[Message], once: Once[None]) -> None:
+        """Keep links that were made for an account, and the mails that carry them. Raises `NotFound` where it has gone."""
 
         async def body(session: Session) -> None:
-            await self._tell(session, links, told, once)
+            for link in links:
+                await self._wait_anew(session, link)
+            await self._tell(session, links, mails, once)
 
         await self._database.transact(body)
 
@@ -150,7 +170,7 @@ class Accounts:
                 raise LinkGone
             account = account_of(found)
             changed = msgspec.structs.replace(change(account, used), version=account.version + 1)
-            await self._accounts.update_one({"_id": changed.id}, {"$set": _changes(changed)}, session=session)
+            await self._accounts.update_one({"_id": changed.id}, _update(changed), session=session)
             await self._links.add(session, leave)
             await self._outbox.add(session, *tell(account, changed))
             return changed
@@ -184,7 +204,7 @@ class Accounts:
             if changed == account:
                 return account
             changed = msgspec.structs.replace(changed, version=account.version + 1)
-            await self._accounts.update_one({"_id": sub}, {"$set": _changes(changed)}, session=session)
+            await self._accounts.update_one({"_id": sub}, _update(changed), session=session)
             await self._links.void(session, sub, void)
             await self._outbox.add(session, *tell(account, changed))
             if beside is not None:
@@ -201,8 +221,25 @@ class Accounts:
         """Put a hash in the place of another one of the same password (its parameters have changed)."""
         await self._accounts.update_one({"_id": sub, "password": old}, {"$set": {"password": new}})
 
-    async def remove(self, session: Session, sub: str) -> bool:
-        """Remove a person's account and links in a transaction; False where there is no account."""
+    async def unconfirmed(self, since: datetime, limit: int) -> list[Account]:
+        """Accounts that have waited since before this moment for somebody to confirm them, the oldest first."""
+        waiting = {"activated_at": None, UNCONFIRMED: {"$lt": since}}
+        found = self._accounts.find(waiting).sort(UNCONFIRMED, ASCENDING).limit(limit)
+        return [account_of(document) async for document in found]
+
+    async def wait_from(self, sub: str, now: datetime) -> None:
+        """Let an account that nobody has confirmed wait as long again."""
+        await self._accounts.update_one({"_id": sub, "activated_at": None}, {"$set": {UNCONFIRMED: now}})
+
+    async def remove(self, session: Session, sub: str, *, unconfirmed_since: datetime | None = None) -> bool:
+        """Remove a person's account and links in a transaction; False where there is no account.
+
+        With `unconfirmed_since`, no account either that somebody has confirmed, or that waits since that moment or later.
+        """
+        if unconfirmed_since is not None:
+            found = await self._accounts.find_one({"_id": sub}, session=session)
+            if not found or found["activated_at"] or found.get(UNCONFIRMED, unconfirmed_since) >= unconfirmed_since:
+                return False
         await self._links.erase(sub, session)
         return (await self._accounts.delete_one({"_id": sub}, session=session)).deleted_count == 1
 
@@ -228,16 +265,27 @@ class Accounts:
         except DuplicateKeyError as duplicate:
             raise EmailTaken from duplicate
 
+    async def _wait_anew(self, session: Session, link: Link) -> None:
+        """See that the account of a link that is just mailed is there, and stays for as long as the link is good."""
+        found = await self._accounts.find_one({"_id": link.sub}, session=session)
+        if found is None:
+            raise NotFound
+        if found.get(UNCONFIRMED):
+            await self._accounts.update_one(
+                {"_id": link.sub}, {"$set": {UNCONFIRMED: link.expires_at}}, session=session
+            )
+
     async def _tell(self, session: Session, links: Sequence[Link], told: Sequence[Message], once: Once[None]) -> None:
         await self._links.add(session, links)
         await self._outbox.add(session, *told)
         await once.keep(session, None)
 
 
-def _changes(account: Account) -> Document:
+def _update(account: Account) -> Document:
     document = _account_document(account)
     changing = {name: document[name] for name in CHANGING}
-    return {**changing, "email_key": parse_address(account.email).key}
+    change = {"$set": {**changing, "email_key": parse_address(account.email).key}}
+    return {**change, "$unset": {UNCONFIRMED: ""}} if account.activated else change
 
 
 def _account_document(account: Account) -> Document:

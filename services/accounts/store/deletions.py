@@ -52,11 +52,14 @@ class Deletions:
         self._deletions = database.collection(DELETIONS)
         self.leases = Leases(self._deletions)
 
-    async def begin(self, deletion: Deletion, sub: str) -> None:
-        """Remove the account and keep what is to be done. Raises `NotFound` where it is gone already."""
+    async def begin(self, deletion: Deletion, sub: str, *, unconfirmed_since: datetime | None = None) -> None:
+        """Remove the account and keep what is to be done. Raises `NotFound` where it is gone already.
+
+        With `unconfirmed_since`, also where somebody has confirmed it, or it does not wait since before that.
+        """
 
         async def body(session: Session) -> None:
-            if not await self._accounts.remove(session, sub):
+            if not await self._accounts.remove(session, sub, unconfirmed_since=unconfirmed_since):
                 raise NotFound
             await self._tombstones.bury(sub, session)
             await self._deletions.insert_one(_document(deletion), session=session)

@@ -9,7 +9,7 @@ from services.accounts.usecases.administer import Administer
 from services.accounts.usecases.change_email import AskForEmailChange, ConfirmEmail
 from services.accounts.usecases.deletions import ReadDeletion, RequestDeletion
 from services.accounts.usecases.exports import ReadExport, RequestExport
-from services.accounts.usecases.mail_link import MailLink
+from services.accounts.usecases.mail_link import OrderLink
 from services.accounts.usecases.own_account import ChangeProfile, ReadAccount
 from services.accounts.usecases.register import Register
 from services.accounts.usecases.second_factor import KeepSecondFactor
@@ -25,8 +25,7 @@ class UseCases:
 
     register: Register
     activate: Activate
-    mail_activation: MailLink
-    mail_password_reset: MailLink
+    order_link: OrderLink
     reset_password: ResetPassword
     change_password: ChangePassword
     ask_for_email_change: AskForEmailChange

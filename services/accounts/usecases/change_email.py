@@ -55,7 +55,7 @@ class AskForEmailChange:
             raise TooManyAttempts(retry_after_s=int(self.mailing.limits.mail_window.total_seconds()))
         links, mails = await self._to_the_new(account, address, now)
         recovery, told = self.mailing.recovery("email-change-asked", account, address.text, now)
-        await self.accounts.tell([*links, recovery], [*mails, told], once)
+        await self.accounts.mail([*links, recovery], [*mails, told], once)
 
     async def _to_the_new(self, account: Account, address: Address, now: datetime) -> tuple[list[Link], list[Job]]:
         may_mail = await self.mailing.may_mail(address.key, now)

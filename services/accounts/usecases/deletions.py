@@ -34,6 +34,11 @@ class Seal:
 
     secrets: Secrets
 
+    def begun(self, person: Person, now: datetime) -> Deletion:
+        """The deletion of a person, to be gone on with at once."""
+        deletion_id = secrets.token_urlsafe(ID_BYTES)
+        return Deletion(deletion_id, self.close(deletion_id, person), requested_at=now, due_at=now)
+
     def close(self, deletion_id: str, person: Person) -> bytes:
         """The person, sealed for this one deletion."""
         return self.secrets.seal(msgspec.json.encode(person), bound_to=bound_to(deletion_id))
@@ -59,9 +64,7 @@ class RequestDeletion:
     async def __call__(self, sub: str, password: str, *, client_ip: str) -> Deletion:
         """Begin it."""
         account = await self.confirm_password(sub, password, client_ip=client_ip)
-        deletion_id, now = secrets.token_urlsafe(ID_BYTES), self.clock()
-        sealed = self.seal.close(deletion_id, Person(sub, account.email, account.profile.locale))
-        deletion = Deletion(deletion_id, sealed, requested_at=now, due_at=now)
+        deletion = self.seal.begun(Person(sub, account.email, account.profile.locale), self.clock())
         await self.deletions.begin(deletion, sub)
         self.log.info("deletion.requested")
         with contextlib.suppress(PeerUnavailable, PeerRefused):  # it is asked again with all the others

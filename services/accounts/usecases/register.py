@@ -26,8 +26,10 @@ from services.chassis.bus.event import Message
 from services.chassis.idempotency import Once
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
+from services.chassis.problems import NotFound, Unavailable
 
 ID_BYTES = 15
+RACES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +51,19 @@ class Register:
         password = self.rules.check(password, (profile.name, address.text))
         claimed = Claimed(await self.hashing.hash(password), profile)
         may_mail = await self.mailing.may_mail(address.key, now)
-        known = await self.accounts.holder_of(address.key, now)
-        if known is None:
+        for _ in range(RACES):
+            known = await self.accounts.holder_of(address.key, now)
             try:
-                await self._add(address, claimed, now, once)
-            except EmailTaken:  # by a registration at the same moment
-                known = await self.accounts.by_email(address.key)
-            else:
-                return
-        if known is not None and may_mail:
-            await self._tell(known, address, claimed, now, once)
-        else:
-            await self.accounts.tell((), (), once)
+                if known is None:
+                    await self._add(address, claimed, now, once)
+                elif may_mail:
+                    await self._tell(known, address, claimed, now, once)
+                else:
+                    await self.accounts.tell((), once)
+            except (EmailTaken, NotFound):  # another registration, or the end of the account, was at the same moment
+                continue
+            return
+        raise Unavailable(retry_after_s=1)
 
     async def _add(self, address: Address, claimed: Claimed, now: datetime, once: Once[None]) -> None:
         account = Account(secrets.token_urlsafe(ID_BYTES), address.text, claimed.password, claimed.profile, now)
@@ -73,9 +76,9 @@ class Register:
 
     async def _tell(self, known: Account, address: Address, claimed: Claimed, now: datetime, once: Once[None]) -> None:
         if parse_address(known.email).key != address.key:  # it was theirs until lately
-            await self.accounts.tell((), [events.mail("email-in-use", known, to=address.text)], once)
+            await self.accounts.tell([events.mail("email-in-use", known, to=address.text)], once)
         elif known.activated:
-            await self.accounts.tell((), [events.mail("already-registered", known)], once)
+            await self.accounts.tell([events.mail("already-registered", known)], once)
         else:
             link, mail = self.mailing.activation(known, now, claimed)
-            await self.accounts.tell([link], [mail], once)
+            await self.accounts.mail([link], [mail], once)

@@ -41,7 +41,9 @@ class SettleSessions:
         """Tell the tokendealer how this account stands. It heeds the newest version, in whatever order it hears of them."""
         scopes = scopes_of(account, self.clock())
         if scopes or account.disabled:
-            await self.tokendealer.settle(account.id, account.version, scopes or (), barred=account.disabled)
+            await self.tokendealer.settle(
+                account.id, account.version, scopes or (), barred=account.disabled, until=account.trial_ends
+            )
 
     async def _end(self, sub: str, family: str) -> None:
         with contextlib.suppress(NotFound):  # it has ended by itself

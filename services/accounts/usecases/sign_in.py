@@ -58,8 +58,8 @@ class AccountDisabled(Unauthenticated):
 class Issuer(Protocol):
     """Whoever makes tokens for people."""
 
-    async def issue(self, sub: str, scopes: Sequence[str], label: str) -> Tokens:
-        """Begin a sign-in."""
+    async def issue(self, sub: str, scopes: Sequence[str], label: str, until: datetime | None) -> Tokens:
+        """Begin a sign-in, which ends at `until` where that is given."""
 
     async def revoke(self, refresh_token: str) -> None:
         """End it."""
@@ -92,7 +92,7 @@ class SignIn:
             raise
         context.about(account.id)
         await self.meet_device(account, label)
-        tokens = await self.issuer.issue(account.id, scopes, label)
+        tokens = await self.issuer.issue(account.id, scopes, label, account.trial_ends)
         await self._see_that_it_still_holds(account, tokens, began)
         await self.accounts.saw(account.id, began)
         self.log.info("session.opened")

@@ -1,7 +1,7 @@
 """The way out for who has to wait because somebody guessed at their account: a mail with a link that ends the wait.
 
 It goes out with the failure that locks the account, once a lock. A stranger who locks a name learns nothing: the answer is
-the same for one that nobody has, and so is the work, but for the mail.
+the same for one that nobody has, and so is the work (see `mail_link`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 from services.accounts.domain.links import Purpose, hash_secret
 from services.accounts.store.accounts import Accounts
 from services.accounts.usecases.back_off import BackOff
-from services.accounts.usecases.mail_link import MailLink
+from services.accounts.usecases.mail_link import OrderLink, Wanted
 from services.chassis.addresses import parse_address
 from services.chassis.idempotency import unkeyed
 from services.chassis.logs import Logger
@@ -21,15 +21,15 @@ from services.chassis.logs import Logger
 
 @dataclass(frozen=True, slots=True)
 class MailUnlock:
-    """Tells the owner of an account that has just been locked, where the address is confirmed."""
+    """Has the owner of an account that has just been locked told, where there is one and the address is confirmed."""
 
-    mail_link: MailLink
+    order_link: OrderLink
     log: Logger
 
     async def __call__(self, email_key: str) -> None:
         """Do it."""
         self.log.warning("account.locked")
-        await self.mail_link.to(email_key, unkeyed())
+        await self.order_link.to(Wanted.UNLOCK, email_key, unkeyed())
 
 
 @dataclass(frozen=True, slots=True)

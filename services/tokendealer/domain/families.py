@@ -24,7 +24,10 @@ KeyedHash = Callable[[str, str], str]
 
 
 class Family(Struct, frozen=True):
-    """One sign-in of a person through one client. `generation` is that of the refresh token that is good now."""
+    """One sign-in of a person through one client. `generation` is that of the refresh token that is good now.
+
+    `until` is when it ends however much it is used, where its person may do nothing more after that.
+    """
 
     id: str
     sub: str
@@ -36,6 +39,7 @@ class Family(Struct, frozen=True):
     created_at: datetime
     rotated_at: datetime
     expires_at: datetime
+    until: datetime | None = None
 
     def token(self, keyed_hash: KeyedHash) -> str:
         """Its refresh token of now."""
@@ -52,12 +56,13 @@ class Family(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """What a person may do, by a version of their account. Who is `barred` has no sign-in, and gets none."""
+    """What a person may do, and `until` when, by a version of their account. Who is `barred` has no sign-in, and gets none."""
 
     sub: str
     version: int
     scopes: tuple[str, ...]
     barred: bool
+    until: datetime | None = None
 
 
 class RefreshToken(Struct, frozen=True):
@@ -81,6 +86,6 @@ class Lifetimes(Struct, frozen=True):
     idle: timedelta
     longest: timedelta
 
-    def family_ends(self, created_at: datetime, now: datetime) -> datetime:
+    def family_ends(self, created_at: datetime, now: datetime, until: datetime | None = None) -> datetime:
         """When a family that is used now ends."""
-        return min(now + self.idle, created_at + self.longest)
+        return min(now + self.idle, created_at + self.longest, *(() if until is None else (until,)))

@@ -36,10 +36,10 @@ class BrowserPage(Endpoint[UseCases]):
             return None
         if caller.client_id != OWN_CLIENT or caller.session is None:
             return None
-        if not await self.uses.authorize.is_signed_in(caller.sub, caller.session):
-            return None
-        self.trusted_caller = caller
-        return Person(caller.sub, caller.scopes, caller.session)
+        person = await self.uses.authorize.signed_in(caller.sub, caller.scopes, caller.session)
+        if person is not None:
+            self.trusted_caller = caller
+        return person
 
     @property
     def language(self) -> str:

@@ -23,12 +23,16 @@ Id = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class TokenOrder(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose tokens, through which client, for what. `label` is shown in the person's list of sign-ins."""
+    """Whose tokens, through which client, for what. `label` is shown in the person's list of sign-ins.
+
+    `until` is when the sign-in ends at the latest, unless the person's standing says otherwise before.
+    """
 
     sub: Id
     scopes: list[str]
     client: Id = OWN_CLIENT
     label: Annotated[str, Meta(max_length=200)] = ""
+    until: datetime | None = None
 
 
 class Renewal(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,11 +42,12 @@ class Renewal(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StandingOrder(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a person stands, by a version of their account: all that they may do, or that they are barred."""
+    """How a person stands, by a version of their account: all that they may do, and until when, or that they are barred."""
 
     version: Annotated[int, Meta(ge=1)]
     scopes: list[str]
     barred: bool = False
+    until: datetime | None = None
 
 
 class Keeping(Struct, frozen=True):
@@ -120,7 +125,7 @@ class Tokens(PeoplesEndpoint):
     async def post(self, body: TokenOrder) -> Answer[SignInTokens]:
         """Begin a sign-in and hand over its tokens."""
         self.only_for_accounts()
-        order = Order(body.sub, body.client, known(body.scopes), body.label)
+        order = Order(body.sub, body.client, known(body.scopes), body.label, body.until)
         return Answer(SignInTokens.of(await self.uses.issue_tokens(order)), headers=NOT_STORED)
 
 
@@ -185,7 +190,7 @@ class PersonsStanding(PeoplesEndpoint):
         Of several versions the newest counts, in whatever order they come.
         """
         self.only_for_accounts()
-        await self.uses.settle_person(Standing(sub, body.version, known(body.scopes), body.barred))
+        await self.uses.settle_person(Standing(sub, body.version, known(body.scopes), body.barred, body.until))
 
 
 def known(scopes: list[str]) -> tuple[str, ...]:

@@ -221,9 +221,10 @@ class FamilyStore:
         """Leave the families of a client no more than these scopes."""
         await self._families.update_many({"client_id": client_id}, {"$pull": {"scopes": {"$nin": list(scopes)}}})
 
-    async def allow(self, sub: str, client_id: str, scopes: Sequence[str]) -> None:
-        """Change what a person may do: all of it through this client, and through any other no more than it."""
-        await self._families.update_many({"sub": sub, "client_id": client_id}, {"$set": {"scopes": list(scopes)}})
+    async def allow(self, sub: str, client_id: str, scopes: Sequence[str], until: datetime | None) -> None:
+        """Change what a person may do: all of it through this client, until then, and through any other no more than it."""
+        settled = {"$set": {"scopes": list(scopes), "until": until}}
+        await self._families.update_many({"sub": sub, "client_id": client_id}, settled)
         lessened = {"$pull": {"scopes": {"$nin": list(scopes)}}}
         await self._families.update_many({"sub": sub, "client_id": {"$ne": client_id}}, lessened)
 

@@ -81,10 +81,15 @@ class Authorize:
     clock: Callable[[], datetime]
     metrics: Metrics
 
-    async def is_signed_in(self, sub: str, session: str) -> bool:
-        """Whether this sign-in goes on. An access token outlives it by minutes, which would do to let an app in for good."""
+    async def signed_in(self, sub: str, scopes: frozenset[str], session: str) -> Person | None:
+        """The person of a sign-in that goes on. An access token outlives one by minutes: enough to let an app in for good.
+
+        Whoever has not confirmed their address yet can let none in: what they may do ends with the day.
+        """
         family = await self.families.find(session, self.clock())
-        return family is not None and family.sub == sub
+        if family is None or family.sub != sub:
+            return None
+        return Person(sub, scopes if family.until is None else frozenset(), session)
 
     async def app(self, client_id: str, redirect_uri: str) -> Client:
         """The app, where the address is one of its own. Raises `UnknownApp`."""

@@ -19,12 +19,16 @@ SEED_BYTES, ID_BYTES = 32, 18
 
 
 class Order(Struct, frozen=True):
-    """Whose tokens: a person's, through a client, with these scopes. `label` is how the person will know it again."""
+    """Whose tokens: a person's, through a client, with these scopes. `label` is how the person will know it again.
+
+    `until` is when it ends at the latest, where that is sooner than others do.
+    """
 
     sub: str
     client_id: str
     scopes: tuple[str, ...]
     label: str
+    until: datetime | None = None
 
 
 class SignIn(Struct, frozen=True):
@@ -62,7 +66,8 @@ class IssueTokens:
             seed=secrets.token_bytes(SEED_BYTES),
             created_at=now,
             rotated_at=now,
-            expires_at=self.lifetimes.family_ends(now, now),
+            expires_at=self.lifetimes.family_ends(now, now, order.until),
+            until=order.until,
         )
         minted = await self.mint.for_family(begun, begun.scopes, grant=grant)
         await self.families.add(begun)

@@ -57,7 +57,7 @@ class RefreshTokens:
     async def _rotated(self, family: Family, token: RefreshToken, arrived_at: datetime) -> Family:
         now = self.clock()
         if token.generation == family.generation:
-            expires_at = self.lifetimes.family_ends(family.created_at, now)
+            expires_at = self.lifetimes.family_ends(family.created_at, now, family.until)
             rotated = await self.families.rotate(family, now, expires_at)
             if rotated is not None:
                 return rotated

@@ -46,4 +46,4 @@ class SettlePerson:
         else:
             await self.consents.lessen(scopes, sub=sub)
             await self.codes.lessen(scopes, sub=sub)
-            await self.families.allow(sub, OWN_CLIENT, scopes)
+            await self.families.allow(sub, OWN_CLIENT, scopes, standing.until)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pyotp
 import pytest
@@ -198,9 +199,9 @@ async def test_a_sign_in_that_the_second_factor_overtakes_opens_nothing(
 ) -> None:
     token, issue = await town.active_runner(), Tokendealer.issue
 
-    async def issue_late(self: Tokendealer, sub: str, scopes: Sequence[str], label: str) -> Tokens:
+    async def issue_late(self: Tokendealer, *order: Any) -> Tokens:
         await turned_on(town, token)
-        return await issue(self, sub, scopes, label)
+        return await issue(self, *order)
 
     monkeypatch.setattr(Tokendealer, "issue", issue_late)
 

@@ -59,6 +59,12 @@ async def test_an_account_that_is_not_active_may_book_for_a_day(town: Street) ->
 
     late = await town.sign_in()
     assert (late.status, late.kind) == (401, "not-activated")
+    families = town.mongo.database("runnerly_tokendealer").collection("families")
+    [family] = await families.find().to_list(None)
+    assert family["until"] == family["expires_at"] < datetime.now(UTC) + timedelta(hours=24)
+    renewed = await town.ask("POST", "sessions/refresh", {"refresh_token": trial.body["refresh_token"]})
+    assert renewed.status == 200
+    assert (await families.find_one({}) or {})["expires_at"] == family["until"], "it is not renewed past its day"
     assert (await town.sign_in(password="wrong password")).kind == "invalid-credentials"
 
 
@@ -75,6 +81,8 @@ async def test_a_session_of_the_trial_day_may_do_all_after_the_activation(town: 
         return "account" in renewed["scope"].split()
 
     await eventually_is(True, scope, within_s=60)
+    [family] = await town.mongo.database("runnerly_tokendealer").collection("families").find().to_list(None)
+    assert family["expires_at"] > datetime.now(UTC) + timedelta(days=20), "and lasts as long as any other"
 
 
 async def test_a_refresh_token_used_twice_ends_its_session(town: Street) -> None:

@@ -1,6 +1,6 @@
 """Who asks learns nothing from the time it takes: the hashing is the same for a known and an unknown name.
 
-Counted, not timed: a hash is by far the dearest thing there.
+Counted, not timed: a hash is by far the dearest thing there. Where there is none, it is what is written that counts.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
+from services.chassis import context
+from services.chassis.bus.event import Message
+from services.chassis.bus.outbox import Outbox
+from services.chassis.mongo import Session
 from tests.support.street import PASSWORD, Street
 
 KIM, LOU, NOBODY = "kim@runnerly.test", "lou@runnerly.test", "nobody@runnerly.test"
@@ -32,6 +36,41 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("hash", "verify"):
         monkeypatch.setattr(PasswordHasher, name, counted(name, getattr(PasswordHasher, name)))
     return done
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What each request had told: the labels of what it wrote into the outbox. What comes of it later is no request's."""
+    done: list[list[str]] = []
+    add = Outbox.add
+
+    async def counting(self: Outbox, session: Session | None, *messages: Message) -> None:
+        if (running := context.current()) and running.operation in {"signIn", "mailActivation", "mailPasswordReset"}:
+            done.append([message.label for message in messages])
+        await add(self, session, *messages)
+
+    monkeypatch.setattr(Outbox, "add", counting)
+    return done
+
+
+@pytest.mark.parametrize("path", ["accounts/activation-mails", "accounts/password-resets"])
+async def test_a_link_is_wanted_and_no_more_is_done_before_the_answer(
+    town: Street, told: list[list[str]], path: str
+) -> None:
+    """Whether there is an account, and what its owner gets, is found out later."""
+    await town.active_runner(KIM)
+    await town.register(LOU)
+
+    works = []
+    for email in (KIM, LOU, NOBODY):
+        told.clear()
+        assert (await town.ask("POST", path, {"email": email})).status == 202
+        works.append(list(told))
+
+    assert works == 3 * [[["accounts.links"]]]
+    waiting = town.mongo.database("runnerly_bus").collection("messages")
+    kept = [str(document) async for document in waiting.find()]
+    assert not [one for one in kept if NOBODY in one], "the address of nobody of ours is nowhere in clear"
 
 
 @pytest.mark.parametrize(
@@ -58,16 +97,19 @@ async def test_for_strangers(town: Street, hashed: list[str], path: str, more: d
     assert answers == 3 * answers[:1]
 
 
-async def test_a_name_that_has_to_wait_costs_the_same_too(town: Street, hashed: list[str]) -> None:
+async def test_a_name_that_has_to_wait_costs_the_same_too(
+    town: Street, hashed: list[str], told: list[list[str]]
+) -> None:
     await town.active_runner(KIM)
 
     works = []
     for email in (KIM, NOBODY):
         hashed.clear()
+        told.clear()
         statuses = [(await town.sign_in(email, f"wrong {number}")).status for number in range(12)]
-        works.append((statuses, list(hashed)))
+        works.append((statuses, list(hashed), list(told)))
 
-    assert works[0] == works[1] == ([*(10 * [401]), 429, 429], 10 * ONE_CHECK)
+    assert works[0] == works[1] == ([*(10 * [401]), 429, 429], 10 * ONE_CHECK, [["accounts.links"]])
 
 
 async def test_for_who_asks_for_another_address(town: Street, hashed: list[str]) -> None:

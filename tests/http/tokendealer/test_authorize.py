@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from services.tokendealer.handlers.families import SignInTokens
 from services.tokendealer.usecases import trade_code
 from services.tokendealer.usecases.authorize import CODE_PURPOSE
 from tests.support.apps import AUTHORIZE, BACK, GRANTS, OURS, TOKEN, Browser, app, browser
@@ -149,6 +150,20 @@ async def test_a_person_gives_no_more_than_they_may_do_themselves(dealer: Dealer
 
 
 # -- who is not signed in, and who no longer is
+
+
+async def test_who_has_not_confirmed_their_address_lets_no_app_in(dealer: Dealer) -> None:
+    """What they may do ends with their day, and an app would go on for half a year."""
+    ends = datetime.now(UTC) + timedelta(hours=20)
+    order = {"sub": "new-here", "scopes": ["bookings:read", "bookings:write"], "until": ends}
+    signed_in = await dealer.accounts.post("/internal/v1/tokens", json=order, type=SignInTokens)
+    person = Browser(dealer, "new-here", signed_in.access_token, signed_in.family)
+    asked = await person.ask(await app(dealer), scope="bookings:read")
+    assert (asked.status, asked.told["error"]) == (303, "invalid_scope")
+
+    standing = {"version": 2, "scopes": ["bookings:read"], "barred": False}
+    await dealer.accounts.put("/internal/v1/people/new-here/standing", json=standing)
+    assert (await person.ask(await app(dealer), scope="bookings:read")).status == 200, "confirmed, they may"
 
 
 async def test_who_is_not_signed_in_signs_in_first_and_comes_back(dealer: Dealer) -> None:

@@ -105,7 +105,7 @@ async def test_what_a_person_may_do_is_lessened_everywhere_and_extended_in_our_o
     await families.add(family("own" * 8))
     await families.add(family("app" * 8, client_id="app-1"))
     await families.add(family("not" * 8, sub="runner-2"))
-    await families.allow("runner-1", "runnerly", ("account", "admin"))
+    await families.allow("runner-1", "runnerly", ("account", "admin"), None)
     got = [await families.find(name * 8, NOW) for name in ("own", "app", "not")]
     assert [found.scopes for found in got if found] == [("account", "admin"), ("account",), ("account", "hotelier")]
 

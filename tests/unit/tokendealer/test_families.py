@@ -53,6 +53,13 @@ def test_another_seed_or_another_key_makes_another_token() -> None:
     assert not family().issued(token, Secrets(b"k" * 32).keyed_hash)
 
 
+@given(used_after_hours=st.integers(0, 24))
+def test_a_sign_in_of_who_has_a_day_ends_with_it(used_after_hours: int) -> None:
+    lifetimes = Lifetimes(timedelta(minutes=5), timedelta(days=30), timedelta(days=180))
+    until = NOW + timedelta(days=1)
+    assert lifetimes.family_ends(NOW, NOW + timedelta(hours=used_after_hours), until) == until
+
+
 @given(st.text(max_size=200))
 def test_anything_can_be_parsed(text: str) -> None:
     token = RefreshToken.parse(text)
