@@ -90,11 +90,6 @@ class MetricCatalogue(Struct, frozen=True, forbid_unknown_fields=True):
         return catalogue
 
 
-def folder_from(environ: Mapping[str, str]) -> Path:
-    """The folder with the catalogues: the setting, or the one beside the package."""
-    return Path(environ[SETTING]) if environ.get(SETTING) else BESIDE_THE_PACKAGE
-
-
 def _read(folder: Path | None, name: str, kind: type[T]) -> T:
     path = (folder or BESIDE_THE_PACKAGE) / name
     try:

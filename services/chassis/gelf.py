@@ -75,7 +75,18 @@ class Graylog:
         self._sender.close()
 
 
-class Datagrams(graypy.GELFUDPHandler):  # type: ignore[misc]  # graypy has no types
+class Connected:
+    """What both senders have: a connection, made when it is needed, and let go of when it fails."""
+
+    sock: socket.socket | None = None
+
+    def _let_go(self) -> None:
+        if self.sock is not None:
+            self.sock.close()
+        self.sock = None
+
+
+class Datagrams(Connected, graypy.GELFUDPHandler):  # type: ignore[misc]  # graypy has no types
     """GELF over UDP: compressed, and chunked where it does not fit in a datagram."""
 
     def __init__(self, host: str, port: int, chunk_size: int = CHUNK) -> None:
@@ -117,13 +128,8 @@ class Datagrams(graypy.GELFUDPHandler):  # type: ignore[misc]  # graypy has no t
             self._let_go()
             raise
 
-    def _let_go(self) -> None:
-        if self.sock is not None:
-            self.sock.close()
-        self.sock = None
 
-
-class Stream(graypy.GELFTLSHandler):  # type: ignore[misc]  # graypy has no types
+class Stream(Connected, graypy.GELFTLSHandler):  # type: ignore[misc]  # graypy has no types
     """GELF over TCP or TLS: frames that end in a null byte, uncompressed (GELF 1.1)."""
 
     def __init__(self, address: Address) -> None:
@@ -161,11 +167,6 @@ class Stream(graypy.GELFTLSHandler):  # type: ignore[misc]  # graypy has no type
         except OSError:
             self._let_go()
             raise
-
-    def _let_go(self) -> None:
-        if self.sock is not None:
-            self.sock.close()
-        self.sock = None
 
 
 def as_gelf(record: Record, host: str) -> dict[str, Any]:

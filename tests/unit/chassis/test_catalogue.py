@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.chassis.catalogue import BESIDE_THE_PACKAGE, CatalogueError, LogCatalogue, MetricCatalogue, folder_from
+from services.chassis.catalogue import CatalogueError, LogCatalogue, MetricCatalogue
 
 EVENT = "common: {service: x}\nevents:\n  run.kept:\n    level: info\n    means: x\n    action: x\n"
 METRIC = "metrics:\n  run.kept:\n    kind: counter\n    unit: runs\n    description: x\n"
@@ -16,11 +16,6 @@ def test_ours_can_be_read_and_everything_in_it_says_what_to_do() -> None:
     logs, metrics = LogCatalogue.read(), MetricCatalogue.read()
     assert [name for name, event in logs.events.items() if not (event.means and event.action)] == []
     assert [name for name, metric in metrics.metrics.items() if not (metric.unit and metric.description)] == []
-
-
-def test_the_folder_is_the_setting_or_beside_the_package() -> None:
-    assert folder_from({"RUNNERLY_MONITORING": "/srv/monitoring"}) == Path("/srv/monitoring")
-    assert folder_from({"RUNNERLY_MONITORING": ""}) == folder_from({}) == BESIDE_THE_PACKAGE
 
 
 @pytest.mark.parametrize(
