@@ -238,7 +238,7 @@ class Endpoint(HttpHandler, Generic[Uses]):
             raise refusal
         if plan.has_value:
             self._media = accepted(self.request.headers.get("Accept"), plan.offered)
-        place = await self._place(plan)
+        place = await self._place(plan) if plan.kept else None
         if place is not None and place.reply is not None:
             self.serving.metrics.incr("http.reply_kept", service=self.serving.service, operation=plan.id)
             self._send_unless_held(place.reply)
@@ -266,8 +266,8 @@ class Endpoint(HttpHandler, Generic[Uses]):
         return arguments, NO_BODY if plan.takes_file else content
 
     async def _place(self, plan: Operation) -> Place | None:
-        """Where the reply is kept, or will be; None where such replies are not kept."""
-        if not plan.kept or self.serving.kept is None or self.trusted_caller is None:
+        """Where the reply is kept, or will be; None where this service keeps none."""
+        if self.serving.kept is None or self.trusted_caller is None:
             return None
         return await self.serving.kept.look(
             Asked(plan.id, self.request.uri or "", self.trusted_caller.sub, self._media)

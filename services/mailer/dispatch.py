@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from services.chassis import context
 from services.chassis.logs import Logger
 from services.chassis.metrics import Metrics
-from services.chassis.mongo import DatabaseError
+from services.chassis.renewing import renewing
 from services.mailer.domain.messages import Message, State
 from services.mailer.store import Claim, Store
 
@@ -94,22 +94,14 @@ class Dispatcher:
         trace = f"00-{claim.message.trace_id}-{secrets.token_hex(8)}-01"
         context.enter(context.begin(trace, timeout_s=JOB_S, service="mailer", sub=claim.message.sub))
         began = time.perf_counter()
-        renewing = asyncio.create_task(self._renew(claim))
         try:
-            message = await self._send(claim)
+            async with renewing(lambda: self._store.renew(claim, self._clock() + LEASE), every_s=RENEW_EVERY_S):
+                message = await self._send(claim)
         except Exception as failure:  # noqa: BLE001 - its lease runs out, then it is tried again
             self._log.error("mail.broken", mail_id=claim.message.id, template=claim.message.template, exc_info=failure)
             return
-        finally:
-            renewing.cancel()
         if message is not None:
             self._report(message, (time.perf_counter() - began) * 1000)
-
-    async def _renew(self, claim: Claim) -> None:
-        while True:
-            await asyncio.sleep(RENEW_EVERY_S)
-            with contextlib.suppress(DatabaseError):  # the next time, or the lease runs out
-                await self._store.renew(claim, self._clock() + LEASE)
 
     def _report(self, message: Message, elapsed_ms: float) -> None:
         outcome = OUTCOMES[message.state]

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.chassis.mongo import Collection, DatabaseError, Document, IndexSpec, Session
+from services.chassis.renewing import renewing
 
 DUE = IndexSpec((("due_at", 1),), name="due", partial={"due_at": {"$exists": True}})
 WHILE_QUEUEING = timedelta(seconds=10)
@@ -54,23 +55,15 @@ class Leases:
         if (await self._collection.update_one(free, ours)).modified_count == 0:
             yield None
             return
-        renewing = asyncio.create_task(self._renew(key, mark))
         try:
-            yield mark
+            async with renewing(lambda: self.change(key, mark, {"due_at": _now() + IN_HAND}), every_s=RENEW_EVERY_S):
+                yield mark
         except asyncio.CancelledError:  # we stop: somebody else goes on at once
             await self._let_go(key, mark, _now())
             raise
         except Exception:
             await self._let_go(key, mark, _now() + IN_HAND)
             raise
-        finally:
-            renewing.cancel()
-
-    async def _renew(self, key: str, mark: str) -> None:
-        while True:
-            await asyncio.sleep(RENEW_EVERY_S)
-            with contextlib.suppress(DatabaseError):  # the next time, or another takes over
-                await self.change(key, mark, {"due_at": _now() + IN_HAND})
 
     async def _let_go(self, key: str, mark: str, due_at: datetime) -> None:
         change = {"$set": {"due_at": due_at}, "$unset": {"mark": ""}}
